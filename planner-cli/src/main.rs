@@ -1,0 +1,2 @@
+//! The `planner` command.
+fn main() {}

@@ -1,0 +1,247 @@
+//! The memory map that each VMM makes, and the knobs that it has, by version. Data and small functions; no syntax:
+//! how a knob is written on a command line is the business of [`crate::emit`].
+//!
+//! The planner asks a VMM three things: which [`Variant`]s it has (settings of its knobs, the default first), which
+//! memory map a [`Choice`] makes, and whether it would refuse it, in its own words.
+
+use serde::{Deserialize, Serialize};
+
+use crate::addr::{Gpa, Span};
+use crate::facts::Arch;
+use crate::facts::guest::{Viommu, VmmKind};
+use crate::facts::words;
+use crate::size::{PageSize, Size};
+use crate::version::Version;
+
+words! {
+    /// Kind of a region of a guest's memory map.
+    RegionKind {
+        /// Memory at boot.
+        Ram = "ram",
+        /// Where memory modules may be plugged in.
+        DeviceMemory = "device-memory",
+        /// Window for 32-bit BARs.
+        Mmio32 = "mmio32",
+        /// Window for 64-bit BARs.
+        Mmio64 = "mmio64",
+        /// Window for I/O ports.
+        Pio = "pio",
+        /// PCI configuration space.
+        Ecam = "ecam",
+        /// GIC distributor.
+        Gicd = "gicd",
+        /// GIC redistributors.
+        Gicr = "gicr",
+        /// GICv2 CPU interface.
+        Gicc = "gicc",
+        /// Interrupt translation service.
+        Its = "its",
+        /// GICv2m frame.
+        V2m = "v2m",
+        /// The guest's SMMU.
+        Smmu = "smmu",
+        /// Firmware flash.
+        Flash = "flash",
+        /// Platform devices.
+        Platform = "platform",
+        /// virtio-mmio transports.
+        VirtioMmio = "virtio-mmio",
+        /// Where MSIs go.
+        Msi = "msi",
+        /// A BAR of a passed device.
+        Bar = "bar",
+        /// Addresses that stay empty.
+        Hole = "hole",
+        /// Room for memory plugged in later.
+        Hotplug = "hotplug",
+    }
+}
+
+/// What is asked of a VMM: everything about the guest that its memory map depends on, but for the placement of RAM.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    /// Which VMM.
+    pub kind: VmmKind,
+    /// Its version.
+    pub version: Version,
+    /// Instruction set of the guest.
+    pub arch: Arch,
+    /// Machine type and options in the VMM's own words, `virt,gic-version=3`; empty for the default.
+    pub machine: String,
+    /// CPU model in the VMM's own words; empty for the default (`host`).
+    pub cpu: String,
+    /// Number of virtual CPUs.
+    pub vcpus: u32,
+    /// Guest-physical address bits that the hypervisor offers (KVM), if known; with an emulated CPU the model decides.
+    pub ipa_bits: Option<u8>,
+    /// Memory at boot.
+    pub memory: Size,
+    /// Host pages behind it.
+    pub pages: PageSize,
+    /// Memory that may be plugged in later.
+    pub hotplug: Size,
+    /// Slots for it.
+    pub slots: u32,
+    /// The guest's IOMMU.
+    pub viommu: Viommu,
+}
+
+/// A knob turned away from the VMM's default.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(tag = "knob", rename_all = "kebab-case")]
+pub enum Knob {
+    /// kvmtool: RAM starts here.
+    RamBase {
+        /// First address of RAM.
+        at: Gpa,
+    },
+    /// QEMU `virt`: size of the 64-bit PCI window.
+    HighMmioSize {
+        /// A power of two of at least 512 GiB.
+        size: Size,
+    },
+    /// QEMU x86: RAM below 4 GiB ends here at the latest.
+    MaxRamBelow4g {
+        /// The limit.
+        limit: Size,
+    },
+    /// QEMU x86: size of the 64-bit PCI window.
+    PciHole64Size {
+        /// The size.
+        size: Size,
+    },
+    /// A further option of the machine, in the VMM's own words.
+    Machine {
+        /// Name.
+        name: String,
+        /// Value.
+        value: String,
+    },
+}
+
+/// How the memory at boot lies in the guest's address space.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BootRule {
+    /// It fills these spans in order, from the bottom; the VMM cannot move it.
+    Fixed {
+        /// Ascending. QEMU `virt` has one, a PC two.
+        spans: Vec<Span<Gpa>>,
+        /// Rule that says so, such as `M-QEMU-VIRT-RAM`.
+        rule: &'static str,
+    },
+    /// It is one piece anywhere in here.
+    Movable {
+        /// Where it may lie.
+        within: Span<Gpa>,
+        /// Of which its base must be a multiple.
+        align: Size,
+        /// Where the VMM puts it unless told otherwise.
+        default: Gpa,
+        /// Rule that says so.
+        rule: &'static str,
+    },
+}
+
+/// How memory beyond the boot memory can be placed at addresses of our choice (QEMU: `pc-dimm,addr=`).
+#[derive(Clone, PartialEq, Debug)]
+pub struct DimmRule {
+    /// Of which address and size must be multiples.
+    pub align: Size,
+    /// How many there can be.
+    pub most: u32,
+    /// Smallest boot memory that must remain (firmware, kernel and initrd live there).
+    pub least_boot: Size,
+    /// Multiple of which the area for modules starts at: it begins at the end of boot memory, rounded up to this.
+    pub area_align: Size,
+    /// Rule that says so.
+    pub rule: &'static str,
+}
+
+/// One setting of a VMM's knobs.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Variant {
+    /// Knobs turned away from the default; empty for the default itself. A movable base is not among them yet.
+    pub knobs: Vec<Knob>,
+    /// Boot memory.
+    pub boot: BootRule,
+    /// Memory beyond it.
+    pub dimms: Option<DimmRule>,
+}
+
+/// A module of memory at an address of our choice.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Dimm {
+    /// Its addresses.
+    pub span: Span<Gpa>,
+}
+
+/// A placement of RAM and a setting of the knobs: what a VMM turns into a memory map.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Choice {
+    /// Knobs turned, a movable base included.
+    pub knobs: Vec<Knob>,
+    /// How much of the memory is boot memory; the rest is in modules.
+    pub boot: Size,
+    /// Modules present at start, ascending.
+    pub dimms: Vec<Dimm>,
+    /// Room for modules plugged in later, ascending; empty when there is none or the VMM places them.
+    pub hotplug: Vec<Span<Gpa>>,
+}
+
+/// A region of the guest's memory map.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MapRegion {
+    /// Name, as the VMM calls it where it has one.
+    pub name: String,
+    /// Kind.
+    pub kind: RegionKind,
+    /// The addresses.
+    #[serde(flatten)]
+    pub span: Span<Gpa>,
+}
+
+/// A region that the VMM leaves out without a word.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Disabled {
+    /// Name.
+    pub name: String,
+    /// Why.
+    pub because: String,
+}
+
+/// The memory map that a VMM makes.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct MemoryMap {
+    /// Regions, ascending.
+    pub regions: Vec<MapRegion>,
+    /// What was left out.
+    pub disabled: Vec<Disabled>,
+    /// `maxmem=` that the VMM must be given, where it has modules.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub max_memory: Option<Size>,
+    /// `slots=` likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slots: Option<u32>,
+    /// Guest-physical address bits that the map needs.
+    pub needed_bits: u8,
+}
+
+/// The VMM refuses.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct VmmError {
+    /// What the VMM itself prints.
+    pub text: String,
+    /// Rule behind it.
+    pub rule: String,
+}
+
+/// A VMM whose model this planner has.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Known {
+    /// Which VMM.
+    pub kind: VmmKind,
+    /// Instruction set.
+    pub arch: Arch,
+    /// Machine type.
+    pub machine: &'static str,
+}

@@ -1,0 +1,2 @@
+//! The browser planner.
+fn main() {}

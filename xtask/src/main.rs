@@ -1,0 +1,2 @@
+//! Jobs of several steps.
+fn main() {}
