@@ -4,6 +4,19 @@
 //! The planner asks a VMM three things: which [`Variant`]s it has (settings of its knobs, the default first), which
 //! memory map a [`Choice`] makes, and whether it would refuse it, in its own words.
 
+mod arm_gic;
+mod arm_options;
+mod arm_virt;
+mod capabilities;
+mod kvmtool;
+mod pc;
+mod qemu;
+mod riscv_virt;
+pub mod rules;
+
+pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
+pub use qemu::ModuleArea;
+
 use serde::{Deserialize, Serialize};
 
 use crate::addr::{Gpa, Span};
@@ -244,4 +257,89 @@ pub struct Known {
     pub arch: Arch,
     /// Machine type.
     pub machine: &'static str,
+}
+
+/// The settings of the VMM's knobs for this request: the default first, then by rising number of knobs turned. Only
+/// knobs that this version has, and only settings that its memory map notices.
+///
+/// # Errors
+/// What the VMM prints when it refuses the machine, the CPU model or the memory whatever the knobs.
+pub fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
+    match Model::of(request)? {
+        Model::ArmVirt => arm_virt::variants(request),
+        Model::Pc => pc::variants(request),
+        Model::RiscvVirt => riscv_virt::variants(request),
+        Model::Kvmtool => kvmtool::variants(request),
+    }
+}
+
+/// The memory map that the VMM makes for this choice. Where the choice has modules, or the request leaves room for
+/// them, the map says which `maxmem=` and `slots=` put every module inside the area for modules.
+///
+/// Modules and room for later ones lie within the region of kind [`RegionKind::DeviceMemory`]; all other regions are
+/// disjoint.
+///
+/// # Errors
+/// What the VMM prints when it refuses.
+pub fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap, VmmError> {
+    memory_map_given(request, choice, None)
+}
+
+/// The memory map for this choice when `maxmem=` and `slots=` are given rather than computed, as on a command line
+/// that somebody else wrote.
+///
+/// # Errors
+/// What the VMM prints when it refuses; a module outside the area for modules is refused here.
+pub fn memory_map_given(
+    request: &Request,
+    choice: &Choice,
+    area: Option<ModuleArea>,
+) -> Result<MemoryMap, VmmError> {
+    let mut map = match Model::of(request)? {
+        Model::ArmVirt => arm_virt::memory_map(request, choice, area),
+        Model::Pc => pc::memory_map(request, choice, area),
+        Model::RiscvVirt => riscv_virt::memory_map(request, choice, area),
+        Model::Kvmtool => kvmtool::memory_map(request, choice),
+    }?;
+    map.regions.sort_by_key(|region| (region.span.first(), std::cmp::Reverse(region.span.last())));
+    Ok(map)
+}
+
+/// Everything that the VMM would refuse about the machine, its options and the CPU model, one by one; empty when it
+/// would take them. The VMM itself stops at the first.
+#[must_use]
+pub fn check_machine(request: &Request) -> Vec<VmmError> {
+    match Model::of(request) {
+        Err(refusal) => vec![refusal],
+        Ok(Model::ArmVirt) => arm_virt::check(request),
+        Ok(Model::Pc) => pc::check(request),
+        Ok(Model::RiscvVirt) => riscv_virt::check(request),
+        Ok(Model::Kvmtool) => kvmtool::check(request),
+    }
+}
+
+/// Which model answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Model {
+    ArmVirt,
+    Pc,
+    RiscvVirt,
+    Kvmtool,
+}
+
+impl Model {
+    fn of(request: &Request) -> Result<Self, VmmError> {
+        capabilities::check_version(request)?;
+        Ok(match (request.kind, request.arch) {
+            (VmmKind::Kvmtool, _) => Self::Kvmtool,
+            (VmmKind::Qemu, Arch::Aarch64) => Self::ArmVirt,
+            (VmmKind::Qemu, Arch::X86_64) => Self::Pc,
+            (VmmKind::Qemu, Arch::Riscv64) => Self::RiscvVirt,
+        })
+    }
+}
+
+/// A region of the map, or nothing when it would be empty or pass the end of the address space.
+fn region(name: &str, kind: RegionKind, start: Gpa, size: Size) -> Option<MapRegion> {
+    Some(MapRegion { name: name.into(), kind, span: Span::from_start_size(start, size)? })
 }

@@ -1,0 +1,274 @@
+//! The options of QEMU's arm `virt` machine that its memory map depends on, by version, read from the machine text.
+//!
+//! Names and values come from hw/arm/virt.c `virt_machine_class_init` and the setters above it. Options that do not
+//! change the map are known by name only.
+
+use super::qemu::{self, Family};
+use super::{Knob, Request, VmmError, rules};
+use crate::facts::guest::Viommu;
+use crate::size::Size;
+use crate::version::Version;
+
+/// The machine with its options resolved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Options {
+    /// Version of the machine type.
+    pub(super) machine: Version,
+    /// `highmem=`: addresses above 32 bits are used.
+    pub(super) highmem: bool,
+    /// `highmem-redists=`.
+    pub(super) redists: bool,
+    /// `highmem-ecam=`.
+    pub(super) ecam: bool,
+    /// `highmem-mmio=`.
+    pub(super) mmio: bool,
+    /// `highmem-mmio-size=`.
+    pub(super) mmio_size: Size,
+    /// `compact-highmem=`: high regions that are off leave no gap.
+    pub(super) compact: bool,
+    /// `gic-version=`.
+    pub(super) gic: GicWord,
+    /// `msi=`, or `its=` of older versions.
+    pub(super) msi: MsiWord,
+    /// `iommu=smmuv3`.
+    pub(super) machine_smmu: bool,
+    /// An accelerated `arm-smmuv3` device.
+    pub(super) device_smmu: bool,
+    /// `secure=`.
+    pub(super) secure: bool,
+    /// `virtualization=`.
+    pub(super) virtualization: bool,
+    /// `acpi=`: without it there are no modules.
+    pub(super) acpi: bool,
+    /// `virtio-mmio-transports=`.
+    pub(super) transports: u8,
+}
+
+/// `gic-version=`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum GicWord {
+    /// Not given.
+    Default,
+    /// 2.
+    V2,
+    /// 3.
+    V3,
+    /// 4.
+    V4,
+    /// x-5.
+    V5,
+    /// host.
+    Host,
+    /// max.
+    Max,
+}
+
+/// `msi=`; `its=on` is [`MsiWord::Its`], `its=off` [`MsiWord::NoIts`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum MsiWord {
+    /// Not given, or auto: what the GIC has.
+    Auto,
+    /// The ITS.
+    Its,
+    /// `its=off`: no ITS, but still the GICv2m frame of a GICv2.
+    NoIts,
+    /// A GICv2m frame.
+    V2m,
+    /// None.
+    Off,
+}
+
+/// Default and least size of the 64-bit PCI window (hw/arm/virt.c, `DEFAULT_HIGH_PCIE_MMIO_SIZE`).
+pub(super) const MMIO_SIZE: Size = Size::gib(512);
+
+const FAMILY: Family = Family { prefix: "virt-", first: Version::new(2, 6) };
+
+/// Options by the QEMU version that brought them. Those without effect on the memory map are marked so.
+const NAMES: &[(&str, Version, Setter)] = &[
+    ("highmem", Version::new(2, 5), Setter::Switch(|o, on| o.highmem = on)),
+    ("highmem-redists", Version::new(8, 0), Setter::Switch(|o, on| o.redists = on)),
+    ("highmem-ecam", Version::new(8, 0), Setter::Switch(|o, on| o.ecam = on)),
+    ("highmem-mmio", Version::new(8, 0), Setter::Switch(|o, on| o.mmio = on)),
+    ("compact-highmem", Version::new(8, 0), Setter::Switch(|o, on| o.compact = on)),
+    ("secure", Version::new(2, 5), Setter::Switch(|o, on| o.secure = on)),
+    ("virtualization", Version::new(2, 9), Setter::Switch(|o, on| o.virtualization = on)),
+    ("its", Version::new(2, 9), Setter::Switch(set_its)),
+    ("highmem-mmio-size", Version::new(10, 0), Setter::Value(set_mmio_size)),
+    ("gic-version", Version::new(2, 5), Setter::Value(set_gic)),
+    ("iommu", Version::new(3, 0), Setter::Value(set_iommu)),
+    ("msi", Version::new(11, 0), Setter::Value(set_msi)),
+    ("virtio-mmio-transports", Version::new(11, 0), Setter::Value(set_transports)),
+    ("acpi", Version::new(5, 0), Setter::Value(set_acpi)),
+    ("append", Version::new(0, 0), Setter::NoEffect),
+    ("aux-ram-share", Version::new(10, 0), Setter::NoEffect),
+    ("boot", Version::new(6, 2), Setter::NoEffect),
+    ("confidential-guest-support", Version::new(6, 0), Setter::NoEffect),
+    ("cxl", Version::new(10, 2), Setter::NoEffect),
+    ("cxl-fmw", Version::new(10, 2), Setter::NoEffect),
+    ("default-bus-bypass-iommu", Version::new(6, 1), Setter::NoEffect),
+    ("dt-compatible", Version::new(0, 0), Setter::NoEffect),
+    ("dtb", Version::new(0, 0), Setter::NoEffect),
+    ("dtb-kaslr-seed", Version::new(7, 0), Setter::NoEffect),
+    ("dtb-randomness", Version::new(7, 1), Setter::NoEffect),
+    ("dump-guest-core", Version::new(0, 0), Setter::NoEffect),
+    ("dumpdtb", Version::new(0, 0), Setter::NoEffect),
+    ("firmware", Version::new(0, 0), Setter::NoEffect),
+    ("graphics", Version::new(0, 0), Setter::NoEffect),
+    ("initrd", Version::new(0, 0), Setter::NoEffect),
+    ("kernel", Version::new(0, 0), Setter::NoEffect),
+    ("mem-merge", Version::new(0, 0), Setter::NoEffect),
+    ("memory", Version::new(7, 1), Setter::NoEffect),
+    ("memory-backend", Version::new(5, 0), Setter::NoEffect),
+    ("memory-encryption", Version::new(2, 12), Setter::NoEffect),
+    ("mte", Version::new(5, 1), Setter::NoEffect),
+    ("nvdimm", Version::new(2, 5), Setter::NoEffect),
+    ("phandle-start", Version::new(0, 0), Setter::NoEffect),
+    ("pflash0", Version::new(0, 0), Setter::NoEffect),
+    ("pflash1", Version::new(0, 0), Setter::NoEffect),
+    ("ras", Version::new(5, 1), Setter::NoEffect),
+    ("shmem", Version::new(9, 1), Setter::NoEffect),
+    ("smp", Version::new(6, 0), Setter::NoEffect),
+    ("smp-cache", Version::new(9, 2), Setter::NoEffect),
+    ("spcr", Version::new(10, 0), Setter::NoEffect),
+    ("suppress-vmdesc", Version::new(2, 4), Setter::NoEffect),
+    ("usb", Version::new(0, 0), Setter::NoEffect),
+    ("x-oem-id", Version::new(6, 0), Setter::NoEffect),
+    ("x-oem-table-id", Version::new(6, 0), Setter::NoEffect),
+];
+
+#[derive(Clone, Copy)]
+enum Setter {
+    Switch(fn(&mut Options, bool)),
+    Value(fn(&mut Options, &Request, &str) -> Result<(), String>),
+    NoEffect,
+}
+
+impl Options {
+    /// The options of this request with the knobs turned, or QEMU's first refusal.
+    pub(super) fn of(request: &Request, knobs: &[Knob]) -> Result<Self, VmmError> {
+        let (options, refusals) = Self::read(request, knobs)?;
+        refusals.into_iter().next().map_or(Ok(options), Err)
+    }
+
+    /// The options and everything that QEMU would refuse about them.
+    pub(super) fn read(request: &Request, knobs: &[Knob]) -> Result<(Self, Vec<VmmError>), VmmError> {
+        let text = qemu::machine_text(request, knobs)?;
+        let kind = if text.kind.is_empty() { "virt" } else { &text.kind };
+        let machine = FAMILY
+            .version("virt", kind, request.version)
+            .ok_or_else(|| qemu::unknown_machine(request, kind))?;
+        let mut options = Self::default_of(machine, request);
+        let mut refusals = Vec::new();
+        for (name, value) in &text.options {
+            refusals.extend(options.set(request, name, value).err());
+        }
+        options.device_smmu = request.viommu == Viommu::SmmuV3;
+        Ok((options, refusals))
+    }
+
+    fn default_of(machine: Version, request: &Request) -> Self {
+        Self {
+            machine,
+            highmem: true,
+            redists: true,
+            // virt_machine_2_12_options: no_highmem_ecam.
+            ecam: machine > Version::new(2, 12),
+            mmio: true,
+            mmio_size: MMIO_SIZE,
+            // virt_machine_7_1_options: no_highmem_compact. QEMU 7 has no compact layout yet.
+            compact: machine > Version::new(7, 1) && request.version >= Version::new(8, 0),
+            gic: GicWord::Default,
+            // virt_machine_2_7_options: no_its.
+            msi: if machine > Version::new(2, 7) { MsiWord::Auto } else { MsiWord::NoIts },
+            machine_smmu: false,
+            device_smmu: false,
+            secure: false,
+            virtualization: false,
+            acpi: true,
+            transports: 32,
+        }
+    }
+
+    fn set(&mut self, request: &Request, name: &str, value: &str) -> Result<(), VmmError> {
+        let refuse = |text: String| qemu::refusal(request.arch, rules::QEMU_MACHINE, text);
+        let known = NAMES.iter().find(|(known, since, _)| *known == name && *since <= request.version);
+        match known.map(|&(_, _, setter)| setter) {
+            Some(Setter::Switch(set)) => set(self, qemu::switch(request, name, value)?),
+            Some(Setter::Value(set)) => set(self, request, value).map_err(refuse)?,
+            Some(Setter::NoEffect) => {}
+            None => {
+                let Version { major, minor, .. } = self.machine;
+                return Err(refuse(format!("Property 'virt-{major}.{minor}-machine.{name}' not found")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn set_its(options: &mut Options, on: bool) {
+    options.msi = if on { MsiWord::Its } else { MsiWord::NoIts };
+}
+
+fn set_mmio_size(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+    let size = qemu::size("highmem-mmio-size", value)?;
+    if !size.bytes().is_power_of_two() {
+        return Err("highmem-mmio-size is not a power of 2".into());
+    }
+    if size < MMIO_SIZE {
+        return Err(format!(
+            "highmem-mmio-size cannot be set to a lower value than the default ({MMIO_SIZE})"
+        ));
+    }
+    options.mmio_size = size;
+    Ok(())
+}
+
+fn set_gic(options: &mut Options, request: &Request, value: &str) -> Result<(), String> {
+    options.gic = match value {
+        "2" => GicWord::V2,
+        "3" => GicWord::V3,
+        "4" => GicWord::V4,
+        "host" => GicWord::Host,
+        "max" => GicWord::Max,
+        "x-5" if request.version >= Version::new(11, 1) => GicWord::V5,
+        _ => return Err("Invalid gic-version value".into()),
+    };
+    Ok(())
+}
+
+fn set_iommu(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+    options.machine_smmu = match value {
+        "smmuv3" => true,
+        "none" => false,
+        _ => return Err("Invalid iommu value".into()),
+    };
+    Ok(())
+}
+
+fn set_msi(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+    options.msi = match value {
+        "auto" => MsiWord::Auto,
+        "its" => MsiWord::Its,
+        "gicv2m" => MsiWord::V2m,
+        "off" => MsiWord::Off,
+        _ => return Err("Invalid msi value".into()),
+    };
+    Ok(())
+}
+
+fn set_transports(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+    let count = value
+        .parse()
+        .map_err(|_| "Parameter 'virtio-mmio-transports' expects a number up to 255".to_owned())?;
+    options.transports = count;
+    Ok(())
+}
+
+fn set_acpi(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+    options.acpi = match value {
+        "on" | "auto" => true,
+        "off" => false,
+        _ => return Err(format!("Parameter 'acpi' does not accept value '{value}'")),
+    };
+    Ok(())
+}

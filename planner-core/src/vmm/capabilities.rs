@@ -1,0 +1,174 @@
+//! Which VMMs the planner has a model of, and what each version can express. Data only.
+
+use serde::Serialize;
+
+use super::{Known, Request, VmmError, rules};
+use crate::facts::Arch;
+use crate::facts::guest::{Viommu, VmmKind};
+use crate::version::Version;
+
+/// What a VMM can do about its memory map, and how it treats host devices.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Capabilities {
+    /// RAM can start elsewhere.
+    pub moves_ram: bool,
+    /// Memory can be put at addresses of our choice beyond the boot memory.
+    pub splits_ram: bool,
+    /// The 32-bit PCI window can be given another place or size.
+    pub moves_mmio32: bool,
+    /// The 64-bit PCI window can be given another size; its place follows.
+    pub sizes_mmio64: bool,
+    /// There is a 64-bit PCI window at all.
+    pub has_mmio64: bool,
+    /// It keeps its RAM clear of the host's reserved regions by itself.
+    pub avoids_reserved: bool,
+    /// It compares its RAM, its MMIO and the BARs with the host's reserved regions and dies on an overlap, even with a
+    /// `direct-relaxable` region, which the kernel would let it map.
+    pub refuses_reserved_overlap: bool,
+    /// It maps BARs of passed devices into the IOMMU, for peer-to-peer.
+    pub maps_bars: bool,
+    /// A BAR that cannot be mapped ends it; otherwise it warns.
+    pub bar_map_failure_is_fatal: bool,
+    /// It can use iommufd.
+    pub iommufd: bool,
+    /// Memory can be added while the guest runs.
+    pub hotplug: bool,
+    /// Guest IOMMUs that work with passed devices.
+    pub viommus: &'static [Viommu],
+    /// Options that change the memory map, in the VMM's own words.
+    pub knobs: Vec<&'static str>,
+}
+
+/// The newest version with a model.
+#[must_use]
+pub fn newest(kind: VmmKind) -> Version {
+    match kind {
+        VmmKind::Qemu => Version::new(11, 1),
+        // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5).
+        VmmKind::Kvmtool => Version::new(2024, 7),
+    }
+}
+
+/// The oldest version with a model.
+#[must_use]
+pub fn oldest(kind: VmmKind) -> Version {
+    match kind {
+        // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
+        VmmKind::Qemu => Version::new(7, 0),
+        VmmKind::Kvmtool => Version::new(0, 0),
+    }
+}
+
+/// The VMMs with a model, by architecture and machine type.
+#[must_use]
+pub fn known() -> &'static [Known] {
+    use VmmKind::{Kvmtool, Qemu};
+    const fn row(kind: VmmKind, arch: Arch, machine: &'static str) -> Known {
+        Known { kind, arch, machine }
+    }
+    const ROWS: &[Known] = &[
+        row(Qemu, Arch::Aarch64, "virt"),
+        row(Qemu, Arch::X86_64, "q35"),
+        row(Qemu, Arch::X86_64, "pc"),
+        row(Qemu, Arch::Riscv64, "virt"),
+        row(Kvmtool, Arch::Aarch64, ""),
+        row(Kvmtool, Arch::X86_64, ""),
+        row(Kvmtool, Arch::Riscv64, ""),
+    ];
+    ROWS
+}
+
+/// What this version of a VMM can express on this architecture.
+#[must_use]
+pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities {
+    match kind {
+        VmmKind::Qemu => qemu(version, arch),
+        VmmKind::Kvmtool => kvmtool(arch),
+    }
+}
+
+/// iommufd came with 9.0, accelerated SMMUv3 with 11.0, highmem-mmio-size with 10.0 (each release's ChangeLog).
+fn qemu(version: Version, arch: Arch) -> Capabilities {
+    let arm = arch == Arch::Aarch64;
+    let x86 = arch == Arch::X86_64;
+    let modern_arm = arm && version >= Version::new(11, 0);
+    Capabilities {
+        moves_ram: false,
+        splits_ram: arm || x86,
+        moves_mmio32: x86,
+        sizes_mmio64: x86 || (arm && version >= Version::new(10, 0)),
+        has_mmio64: true,
+        avoids_reserved: false,
+        refuses_reserved_overlap: false,
+        maps_bars: true,
+        bar_map_failure_is_fatal: false,
+        iommufd: version >= Version::new(9, 0),
+        hotplug: arm || x86,
+        viommus: match arch {
+            Arch::Aarch64 if modern_arm => &[Viommu::None, Viommu::Virtio, Viommu::SmmuV3],
+            Arch::X86_64 => &[Viommu::None, Viommu::Virtio, Viommu::Intel],
+            Arch::Aarch64 => &[Viommu::None, Viommu::Virtio],
+            Arch::Riscv64 => &[Viommu::None],
+        },
+        knobs: qemu_knobs(version, arch),
+    }
+}
+
+fn qemu_knobs(version: Version, arch: Arch) -> Vec<&'static str> {
+    let since = |major, minor| version >= Version::new(major, minor);
+    match arch {
+        Arch::Aarch64 => {
+            let mut knobs =
+                vec!["-device pc-dimm,addr=", "-m maxmem=,slots=", "highmem=", "gic-version=", "its="];
+            if since(8, 0) {
+                knobs.extend(["highmem-ecam=", "highmem-mmio=", "highmem-redists=", "compact-highmem="]);
+            }
+            if since(10, 0) {
+                knobs.push("highmem-mmio-size=");
+            }
+            if since(11, 0) {
+                knobs.push("msi=");
+            }
+            knobs
+        }
+        Arch::X86_64 => vec![
+            "-device pc-dimm,addr=",
+            "-m maxmem=,slots=",
+            "max-ram-below-4g=",
+            "-global q35-pcihost.pci-hole64-size=",
+            "-cpu phys-bits=",
+        ],
+        Arch::Riscv64 => vec![],
+    }
+}
+
+/// kvmtool compares what it maps with `reserved_regions` (vfio/core.c, `vfio_group_get_reserved_regions`), whatever
+/// their type.
+fn kvmtool(arch: Arch) -> Capabilities {
+    let arm = arch == Arch::Aarch64;
+    Capabilities {
+        moves_ram: arm,
+        splits_ram: false,
+        moves_mmio32: false,
+        sizes_mmio64: false,
+        has_mmio64: false,
+        avoids_reserved: false,
+        refuses_reserved_overlap: true,
+        maps_bars: false,
+        bar_map_failure_is_fatal: false,
+        iommufd: false,
+        hotplug: false,
+        viommus: &[Viommu::None],
+        knobs: if arm { vec!["--mem SIZE@ADDR", "--irqchip"] } else { vec![] },
+    }
+}
+
+/// Refuses versions without a model. Newer ones are taken as the newest known.
+pub(super) fn check_version(request: &Request) -> Result<(), VmmError> {
+    if request.version >= oldest(request.kind) {
+        return Ok(());
+    }
+    let (kind, version) = (request.kind, request.version);
+    let text = format!("the planner has no model of {kind} {version}, only of {} and newer", oldest(kind));
+    Err(VmmError { text, rule: rules::VERSION.into() })
+}

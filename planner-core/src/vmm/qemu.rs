@@ -1,0 +1,321 @@
+//! What QEMU's boards have in common: reading machine text, `-m`, modules and their area, and how refusals are worded.
+//!
+//! Texts are those of `error_report` and `error_setg`, with the program's name before and without the hint lines that
+//! QEMU may print below.
+
+use super::{Choice, Knob, MapRegion, RegionKind, Request, VmmError, region, rules};
+use crate::addr::{Address, Gpa, Span};
+use crate::facts::Arch;
+use crate::size::{GIB, Size};
+use crate::version::Version;
+
+/// `maxmem=` and `slots=` as they are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ModuleArea {
+    /// `maxmem=`; the boot memory if absent.
+    pub max_memory: Option<Size>,
+    /// `slots=`; none if absent.
+    pub slots: Option<u32>,
+}
+
+/// `-m`, complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Memory {
+    /// Boot memory.
+    pub(super) boot: Size,
+    /// Boot memory and all that modules can add.
+    pub(super) max: Size,
+    /// Slots for modules.
+    pub(super) slots: u32,
+}
+
+/// Most slots (include/hw/acpi/acpi.h, `ACPI_MAX_RAM_SLOTS`).
+pub(super) const MAX_SLOTS: u32 = 256;
+/// Alignment of modules: `memory-backend-ram` asks for transparent huge pages (util/mmap-alloc.c `qemu_fd_getpagesize`,
+/// backends/hostmem.c; observed as "address must be aligned to 0x200000 bytes").
+pub(super) const MODULE_ALIGN: Size = Size::mib(2);
+/// The area for modules starts on this and grows by this for each slot (hw/arm/virt.c `virt_set_memmap`,
+/// hw/i386/pc.c `pc_get_device_memory_range`).
+pub(super) const AREA_ALIGN: Size = Size::gib(1);
+
+/// A refusal in the words of QEMU for this architecture.
+pub(super) fn refusal(arch: Arch, rule: &str, message: impl std::fmt::Display) -> VmmError {
+    VmmError { text: format!("{}: {message}", program(arch)), rule: rule.into() }
+}
+
+/// The name of the program (argv[0] of QEMU's own messages).
+pub(super) fn program(arch: Arch) -> &'static str {
+    match arch {
+        Arch::Aarch64 => "qemu-system-aarch64",
+        Arch::X86_64 => "qemu-system-x86_64",
+        Arch::Riscv64 => "qemu-system-riscv64",
+    }
+}
+
+/// A machine type with its options, in the order in which they were written.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct MachineText {
+    /// Type, such as `virt-9.2`; empty when none was given.
+    pub(super) kind: String,
+    /// Options.
+    pub(super) options: Vec<(String, String)>,
+}
+
+/// Reads `virt,gic-version=3` and puts the machine options among the knobs behind. In QEMU the last of two wins.
+pub(super) fn machine_text(request: &Request, knobs: &[Knob]) -> Result<MachineText, VmmError> {
+    let refuse = |message: String| refusal(request.arch, rules::QEMU_MACHINE, message);
+    let mut parts = request.machine.split(',');
+    let first = parts.next().unwrap_or_default().trim();
+    let (kind, mut options) = match first.split_once('=') {
+        None => (first.to_owned(), Vec::new()),
+        Some(("type", kind)) => (kind.to_owned(), Vec::new()),
+        Some((name, value)) => (String::new(), vec![(name.to_owned(), value.to_owned())]),
+    };
+    for part in parts {
+        match part.trim().split_once('=') {
+            Some(("", _)) => {
+                return Err(refuse(format!("-machine {}: Invalid parameter ''", request.machine)));
+            }
+            Some((name, value)) => options.push((name.to_owned(), value.to_owned())),
+            None => {
+                let text = format!("-machine {}: Expected '=' after parameter '{part}'", request.machine);
+                return Err(refuse(text));
+            }
+        }
+    }
+    options.extend(knobs.iter().filter_map(|knob| match knob {
+        Knob::Machine { name, value } => Some((name.clone(), value.clone())),
+        Knob::HighMmioSize { size } => Some(("highmem-mmio-size".into(), size.compact())),
+        Knob::MaxRamBelow4g { limit } => Some(("max-ram-below-4g".into(), limit.compact())),
+        Knob::RamBase { .. } | Knob::PciHole64Size { .. } => None,
+    }));
+    Ok(MachineText { kind, options })
+}
+
+/// A family of versioned machine types, such as `virt-*`.
+pub(super) struct Family {
+    /// Before the version.
+    pub(super) prefix: &'static str,
+    /// The first version ever.
+    pub(super) first: Version,
+}
+
+impl Family {
+    /// The version of the machine type `kind`: that of this QEMU for the bare `alias`, else the one in its name, if this
+    /// QEMU has it.
+    pub(super) fn version(&self, alias: &str, kind: &str, qemu: Version) -> Option<Version> {
+        let newest = Version::new(qemu.major, qemu.minor);
+        if kind == alias {
+            return Some(newest);
+        }
+        let version: Version = kind.strip_prefix(self.prefix)?.parse().ok()?;
+        // 2.6 to 2.12 are followed by 3.0, 3.1, 4.0 …, and each major since 4 has minors 0 to 2.
+        let exists = match version.major {
+            2 => version.minor <= 12,
+            3 => version.minor <= 1,
+            _ => version.minor <= 2,
+        };
+        let plain = version.patch == 0 || (version.major, version.minor, version.patch) == (4, 0, 1);
+        (exists && plain && version >= oldest_machine(qemu).max(self.first) && version <= newest)
+            .then_some(version)
+    }
+}
+
+/// The oldest versioned machine type that a QEMU still has. Since 10.1 they go after six years
+/// (include/hw/boards.h, `MACHINE_VER_DELETION`): 11.1 has lost 5.1.
+fn oldest_machine(qemu: Version) -> Version {
+    if qemu < Version::new(10, 1) {
+        return Version::new(0, 0);
+    }
+    let gone = Version::new(qemu.major.saturating_sub(6), qemu.minor);
+    match gone.minor {
+        2.. => Version::new(gone.major.saturating_add(1), 0),
+        minor => Version::new(gone.major, minor + 1),
+    }
+}
+
+/// The refusal of a machine type (system/vl.c, `select_machine`; the name is quoted since 9.0).
+pub(super) fn unknown_machine(request: &Request, kind: &str) -> VmmError {
+    let quoted = if request.version >= Version::new(9, 0) { format!(": \"{kind}\"") } else { String::new() };
+    refusal(request.arch, rules::QEMU_MACHINE, format_args!("unsupported machine type{quoted}"))
+}
+
+/// A switch as QEMU reads it (qapi/qobject-input-visitor.c, `qobject_input_type_bool_keyval`; util/cutils.c
+/// `qapi_bool_parse`).
+pub(super) fn switch(request: &Request, name: &str, value: &str) -> Result<bool, VmmError> {
+    match value {
+        "on" | "yes" | "true" | "y" => Ok(true),
+        "off" | "no" | "false" | "n" => Ok(false),
+        _ => {
+            let text = format!("Parameter '{name}' expects 'on' or 'off'");
+            Err(refusal(request.arch, rules::QEMU_MACHINE, text))
+        }
+    }
+}
+
+/// A size as QEMU reads it (util/cutils.c, `qemu_strtosz`): a bare number is bytes.
+pub(super) fn size(name: &str, value: &str) -> Result<Size, String> {
+    crate::size::parse_number(value)
+        .map(Size::from_bytes)
+        .map_err(|_| format!("Parameter '{name}' expects a size"))
+}
+
+/// `-m` for this choice: as given, or as much as puts every module into the area, which starts at `area_start`.
+pub(super) fn memory(
+    request: &Request,
+    choice: &Choice,
+    area: Option<ModuleArea>,
+    area_start: impl Fn(Memory) -> Option<Gpa>,
+) -> Result<Memory, VmmError> {
+    let memory = match area {
+        Some(area) => given(request, choice.boot, area)?,
+        None => computed(request, choice, area_start)?,
+    };
+    if memory.slots > MAX_SLOTS {
+        // x86 says "amount" (hw/i386/pc.c, pc_memory_init), arm "number" (hw/arm/virt.c, virt_set_memmap).
+        let word = if request.arch == Arch::X86_64 { "amount" } else { "number" };
+        let text = format!("unsupported {word} of memory slots: {}", memory.slots);
+        return Err(refusal(request.arch, rules::QEMU_SLOTS, text));
+    }
+    Ok(memory)
+}
+
+/// hw/core/machine.c, `machine_set_mem`.
+fn given(request: &Request, boot: Size, area: ModuleArea) -> Result<Memory, VmmError> {
+    let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_MEMORY, text));
+    let slots = area.slots.unwrap_or(0);
+    let Some(max) = area.max_memory else {
+        if area.slots.is_some() {
+            return refuse("slots specified but no max-size".into());
+        }
+        return Ok(Memory { boot, max: boot, slots });
+    };
+    if max < boot {
+        return refuse(format!(
+            "invalid value of maxmem: maximum memory size ({:#x}) must be at least the initial memory size ({:#x})",
+            max.bytes(),
+            boot.bytes()
+        ));
+    }
+    if slots > 0 && max == boot {
+        return refuse(format!(
+            "invalid value of maxmem: memory slots were specified but maximum memory size ({:#x}) is equal to the \
+             initial memory size ({:#x})",
+            max.bytes(),
+            boot.bytes()
+        ));
+    }
+    Ok(Memory { boot, max, slots })
+}
+
+fn computed(
+    request: &Request,
+    choice: &Choice,
+    area_start: impl Fn(Memory) -> Option<Gpa>,
+) -> Result<Memory, VmmError> {
+    let too_huge = || refusal(request.arch, rules::QEMU_MEMORY, "maxmem/slots too huge");
+    let modules = u32::try_from(choice.dimms.len()).map_err(|_| too_huge())?;
+    let slots = request.slots.checked_add(modules).ok_or_else(too_huge)?;
+    let mut max = choice.boot.checked_add(request.hotplug).ok_or_else(too_huge)?;
+    for dimm in &choice.dimms {
+        max = dimm.span.size().and_then(|size| max.checked_add(size)).ok_or_else(too_huge)?;
+    }
+    let memory = Memory { boot: choice.boot, max, slots };
+    let highest = choice.dimms.iter().map(|dimm| dimm.span).chain(choice.hotplug.iter().copied());
+    let Some(highest) = highest.map(Span::last).max() else {
+        return given(request, choice.boot, request_area(request, max));
+    };
+    let start = area_start(memory).ok_or_else(too_huge)?;
+    let max = reach(memory, start, highest).ok_or_else(too_huge)?;
+    Ok(Memory { max, ..memory })
+}
+
+/// What a request without modules at start says: `maxmem=` only if there is room for later, `slots=` if there are any.
+fn request_area(request: &Request, max: Size) -> ModuleArea {
+    ModuleArea {
+        max_memory: (!request.hotplug.is_zero()).then_some(max),
+        slots: (request.slots > 0).then_some(request.slots),
+    }
+}
+
+/// The smallest `maxmem=` (in steps of 1 GiB above the boot memory, unless the modules alone need it) with which the
+/// area from `start` on contains `highest`.
+fn reach(memory: Memory, start: Gpa, highest: Gpa) -> Option<Size> {
+    let wanted = highest.get().checked_add(1)?.saturating_sub(start.get());
+    let of_slots = u64::from(memory.slots).checked_mul(GIB)?;
+    let of_max = AREA_ALIGN.round_up(wanted.saturating_sub(of_slots))?;
+    Some(memory.max.max(memory.boot.checked_add(Size::from_bytes(of_max))?))
+}
+
+/// Size of the area for modules: what `maxmem=` adds, and room to align each slot to 1 GiB.
+pub(super) fn area_size(memory: Memory) -> Option<Size> {
+    let added = memory.max.checked_sub(memory.boot)?;
+    added.checked_add(Size::from_bytes(u64::from(memory.slots).checked_mul(GIB)?))
+}
+
+/// The regions of the area for modules: the area itself, and in it the modules and the room for later ones. Refuses what
+/// lies outside or is not aligned (hw/mem/memory-device.c, `memory_device_get_free_addr`).
+pub(super) fn modules(
+    request: &Request,
+    choice: &Choice,
+    area: Option<Span<Gpa>>,
+) -> Result<Vec<MapRegion>, VmmError> {
+    let mut regions: Vec<MapRegion> = Vec::new();
+    if let Some(span) = area {
+        regions.push(MapRegion { name: "device-memory".into(), kind: RegionKind::DeviceMemory, span });
+    }
+    for (index, dimm) in choice.dimms.iter().enumerate() {
+        check_module(request, dimm.span, area)?;
+        regions.push(MapRegion { name: format!("dimm{index}"), kind: RegionKind::Ram, span: dimm.span });
+    }
+    for (index, &span) in choice.hotplug.iter().enumerate() {
+        check_module(request, span, area)?;
+        regions.push(MapRegion { name: format!("hotplug{index}"), kind: RegionKind::Hotplug, span });
+    }
+    Ok(regions)
+}
+
+fn check_module(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), VmmError> {
+    let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_DIMM, text));
+    let size = span.size().map_or(0, Size::bytes);
+    let Some(area) = area else {
+        return refuse(
+            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
+                .into(),
+        );
+    };
+    if !area.covers(span) {
+        return refuse(format!(
+            "can't add memory device [{:#x}:{size:#x}], usable range for memory devices [{:#x}:{:#x}]",
+            span.first().get(),
+            area.first().get(),
+            area.size().map_or(0, Size::bytes)
+        ));
+    }
+    let align = module_align(request);
+    if !span.first().is_aligned(align) {
+        return refuse(format!("address must be aligned to {:#x} bytes", align.bytes()));
+    }
+    Ok(())
+}
+
+/// Of which addresses and sizes of modules are multiples: 2 MiB, or the size of the pages behind them.
+pub(super) fn module_align(request: &Request) -> Size {
+    MODULE_ALIGN.max(request.pages.size())
+}
+
+/// Rows of a fixed part of a map.
+pub(super) type Row = (&'static str, RegionKind, u64, u64);
+
+/// The regions of some rows.
+pub(super) fn regions<'a>(rows: impl IntoIterator<Item = &'a Row>) -> impl Iterator<Item = MapRegion> {
+    rows.into_iter()
+        .filter_map(|&(name, kind, start, size)| region(name, kind, Gpa::at(start), Size::from_bytes(size)))
+}
+
+/// The number of address bits that reach `last`; at least 32, as KVM wants
+/// (hw/arm/virt.c, `virt_kvm_type`).
+pub(super) fn bits_of(last: Gpa) -> u8 {
+    let bits = u64::BITS - last.get().leading_zeros();
+    u8::try_from(bits.max(32)).unwrap_or(64)
+}

@@ -1,0 +1,138 @@
+//! The rules of VMMs, as rows: what `planner explain M-QEMU-VIRT-RAM` prints. Code names a rule by its constant.
+
+use serde::Serialize;
+
+/// A rule of a VMM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct VmmRule {
+    /// Identifier, such as `M-QEMU-VIRT-RAM`.
+    pub id: &'static str,
+    /// One sentence.
+    pub title: &'static str,
+    /// What it means and what can be done about it.
+    pub explanation: &'static str,
+    /// Where it is written: file and function of the VMM's source.
+    pub source: &'static str,
+}
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $title:literal, $explanation:literal, $source:literal;)+) => {
+        $($(#[$doc])* pub const $name: &str = $id;)+
+        /// Every rule, by identifier.
+        pub const RULES: &[VmmRule] = &[
+            $(VmmRule { id: $id, title: $title, explanation: $explanation, source: $source },)+
+        ];
+    };
+}
+
+/// The rule with this identifier.
+#[must_use]
+pub fn find(id: &str) -> Option<&'static VmmRule> {
+    RULES.iter().find(|rule| rule.id == id)
+}
+
+rules! {
+    /// CPU model unknown to the VMM.
+    QEMU_CPU = "M-QEMU-CPU",
+        "QEMU knows its CPU models by name, and each board takes some of them",
+        "The model decides how many guest-physical address bits an emulated CPU has; with `host`, the hypervisor does. \
+         `-cpu help` lists the models of a binary.",
+        "hw/core/machine.c machine_class_default_cpu_type, target/arm/cpu64.c, target/i386/cpu.c";
+    /// Machine type or option unknown.
+    QEMU_MACHINE = "M-QEMU-MACHINE",
+        "QEMU refuses machine types and options that this version does not have",
+        "A versioned machine type (`virt-9.2`, `pc-q35-9.2`) keeps its layout in every later QEMU until it is removed, \
+         some six years later; options come with a release and are unknown before it. `-machine TYPE,help` lists them.",
+        "qom/object.c object_property_find_err, system/vl.c select_machine";
+    /// `-m size,maxmem=,slots=` inconsistent.
+    QEMU_MEMORY = "M-QEMU-MEMORY",
+        "maxmem= must not lie below the boot memory, and slots= need a larger maxmem=",
+        "Memory modules need an area, whose size is maxmem less the boot memory, and one gibibyte more for each slot.",
+        "hw/core/machine.c machine_set_mem";
+    /// Placement of modules.
+    QEMU_DIMM = "M-QEMU-DIMM",
+        "pc-dimm,addr= puts memory at an exact guest-physical address within the area for memory devices",
+        "The area starts at the end of boot memory, rounded up to 1 GiB, and grows with maxmem=. Addresses are multiples \
+         of 2 MiB or of the backend's page size. The guest finds modules through ACPI only, so it needs firmware, and \
+         kernel, initrd and firmware live in boot memory.",
+        "hw/mem/memory-device.c memory_device_get_free_addr";
+    /// Number of slots.
+    QEMU_SLOTS = "M-QEMU-SLOTS",
+        "a QEMU machine has at most 256 memory slots",
+        "ACPI_MAX_RAM_SLOTS is 256.",
+        "include/hw/acpi/acpi.h ACPI_MAX_RAM_SLOTS";
+    /// Where RAM of `virt` lies.
+    QEMU_VIRT_RAM = "M-QEMU-VIRT-RAM",
+        "RAM of QEMU's arm virt machine is one piece from 0x4000_0000 upwards",
+        "It has no option to move it and no hole at 4 GiB. What must lie elsewhere is given as memory modules.",
+        "hw/arm/virt.c base_memmap, virt_set_memmap";
+    /// RAM does not fit the address bits.
+    QEMU_VIRT_LIMIT = "M-QEMU-VIRT-LIMIT",
+        "RAM and the area for modules must fit the guest-physical address bits",
+        "The bits come from KVM (KVM_CAP_ARM_VM_IPA_SIZE) or from the emulated CPU; highmem=off makes them 32.",
+        "hw/arm/virt.c virt_set_memmap";
+    /// High regions.
+    QEMU_VIRT_HIGH = "M-QEMU-VIRT-HIGH",
+        "the high redistributors, ECAM and PCI window lie above RAM and are left out without a word if they do not fit",
+        "They start at the end of the area for modules, at 256 GiB at least, each aligned to its own size, and each that \
+         would pass the end of the guest-physical address bits is disabled. A guest then sees `BAR: no space`.",
+        "hw/arm/virt.c virt_set_high_memmap";
+    /// GIC and CPU count.
+    QEMU_VIRT_GIC = "M-QEMU-VIRT-GIC",
+        "the GIC version decides how many CPUs and which MSI controller the guest has",
+        "GICv2 takes 8 CPUs and has a GICv2m frame; GICv3 takes 123 and 512 more with the high redistributors, and has \
+         an ITS unless it is switched off.",
+        "hw/arm/virt.c finalize_gic_version, machvirt_init";
+    /// vIOMMU.
+    QEMU_VIRT_SMMU = "M-QEMU-VIRT-SMMU",
+        "the machine's own SMMUv3 lies at 0x0905_0000, arm-smmuv3 devices from 0x0c00_0000 on",
+        "Each takes 128 KiB. With accel=on the guest's RAM is still mapped at its guest-physical address.",
+        "hw/arm/virt.c create_smmu, create_smmuv3_dev_dtb";
+    /// RAM of a PC.
+    QEMU_PC_RAM = "M-QEMU-PC-RAM",
+        "RAM of a PC lies below the 32-bit PCI hole and, the rest, from 4 GiB on",
+        "q35 keeps 2 GiB low once there are 2.75 GiB, i440fx 3 GiB once there are 3.5 GiB; max-ram-below-4g= only lowers it.",
+        "hw/i386/pc_q35.c pc_q35_init, hw/i386/pc_piix.c pc_init1";
+    /// AMD HyperTransport hole.
+    QEMU_PC_AMD = "M-QEMU-PC-AMD-1T",
+        "with an AMD vCPU, memory above 4 GiB moves to 1 TiB if anything would reach 0xfd_0000_0000",
+        "The range 0xfd_0000_0000..=0xff_ffff_ffff is HyperTransport's and an AMD IOMMU cannot map it. The vendor of the \
+         CPU model counts, not the host's; machine types up to 7.0 keep the old layout. A large 64-bit PCI window or \
+         maxmem= triggers it as well as RAM does.",
+        "hw/i386/pc.c pc_memory_init, pc_max_used_gpa";
+    /// phys-bits too low.
+    QEMU_PC_LIMIT = "M-QEMU-PC-LIMIT",
+        "the end of the 64-bit PCI window must fit the CPU's phys-bits",
+        "They are 40 unless phys-bits= or host-phys-bits=on says otherwise; -cpu host has the host's.",
+        "hw/i386/pc.c pc_memory_init";
+    /// RISC-V virt.
+    QEMU_RISCV_RAM = "M-QEMU-RISCV-RAM",
+        "RAM of QEMU's riscv virt machine is one piece from 0x8000_0000 upwards, with a 64-bit PCI window of 16 GiB above",
+        "Nothing of it can be moved, and the machine takes no memory modules.",
+        "hw/riscv/virt.c virt_memmap, virt_machine_init";
+    /// kvmtool RAM base.
+    KVMTOOL_ARM_RAM = "M-KVMTOOL-ARM-RAM",
+        "kvmtool's RAM is one piece; on arm64 --mem SIZE@ADDR starts it anywhere from 2 GiB on",
+        "Below 2 GiB lie its devices: the only PCI window is 0x5000_0000..=0x7fff_ffff.",
+        "arm/kvm.c kvm__arch_validate_cfg, arm/include/arm-common/kvm-arch.h";
+    /// kvmtool IPA.
+    KVMTOOL_ARM_LIMIT = "M-KVMTOOL-ARM-LIMIT",
+        "the end of kvmtool's RAM must fit the guest-physical address bits of KVM",
+        "It asks KVM for as many bits as the last byte of RAM needs, 32 at least.",
+        "arm/aarch64/kvm.c kvm__get_vm_type";
+    /// kvmtool irqchip.
+    KVMTOOL_IRQCHIP = "M-KVMTOOL-IRQCHIP",
+        "kvmtool's GIC lies below 0x4000_0000 and grows downwards with the number of CPUs",
+        "--irqchip is gicv2, gicv2m, gicv3 or gicv3-its; without it kvmtool takes the best that the host has.",
+        "arm/gic.c gic__create";
+    /// kvmtool fixed RAM.
+    KVMTOOL_RAM = "M-KVMTOOL-RAM",
+        "kvmtool's RAM cannot be moved on this architecture",
+        "x86 has 3.25 GiB below the gap and the rest from 4 GiB on, RISC-V one piece from 2 GiB on.",
+        "x86/kvm.c kvm__init_ram, riscv/include/kvm/kvm-arch.h";
+    /// VMM version without a model.
+    VERSION = "M-VERSION",
+        "the planner has no model of this version of the VMM",
+        "Models were checked against the versions that `planner vmm` lists.",
+        "planner vmm";
+}
