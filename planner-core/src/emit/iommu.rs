@@ -1,0 +1,86 @@
+//! What QEMU asks of a guest with an IOMMU, by version, and which passed devices share an SMMU.
+
+use super::Unsupported;
+use super::machine::Machine;
+use super::parts::needs;
+use crate::facts::Arch;
+use crate::facts::guest::Viommu;
+use crate::ids::PciAddress;
+use crate::plan::Plan;
+use crate::version::Version;
+
+/// backends/iommufd.c: the object came with QEMU 9.0.
+const IOMMUFD_SINCE: Version = Version::new(9, 0);
+/// hw/virtio/virtio-iommu.c: `granule` and `aw-bits` came with QEMU 9.0 (v9.0.0-rc0~9^2~11, ~7). Before, the guest's
+/// pages could be smaller than the host's IOMMU can map.
+const GRANULE_SINCE: Version = Version::new(9, 0);
+/// hw/arm/smmuv3.c: `accel=on` of arm-smmuv3; 11.1.3 has it, 10.0.13 lacks even the device.
+const ACCELERATED_SMMU_SINCE: Version = Version::new(11, 0);
+/// A PCI bus has so many places for root ports (PCI Local Bus Specification 3.0, 3.2.2.3.1).
+const SLOTS_OF_BUS: usize = 32;
+
+/// A passed device and its number, which names it.
+pub(super) type Passed = (usize, PciAddress);
+
+/// Passed devices behind one SMMU of the guest, on a PCIe expander bridge of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct SmmuGroup {
+    /// Bus number of the expander; each root port has the next.
+    pub(super) bus_number: u8,
+    /// The devices.
+    pub(super) devices: Vec<Passed>,
+}
+
+/// The passed devices with their numbers.
+pub(super) fn passed(plan: &Plan) -> Vec<Passed> {
+    plan.guest.pass.iter().copied().enumerate().collect()
+}
+
+/// Refuses an IOMMU or iommufd that the machine or the version of QEMU does not have.
+pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
+    if plan.guest.iommufd {
+        needs(plan, IOMMUFD_SINCE, "iommufd")?;
+    }
+    match plan.guest.viommu {
+        Viommu::None => Ok(()),
+        Viommu::Virtio => needs(plan, GRANULE_SINCE, "virtio-iommu with granule="),
+        Viommu::Intel if machine.family() == "q35" => Ok(()),
+        Viommu::Intel => {
+            let because = format!("the machine {} has no Intel IOMMU", machine.kind);
+            Err(Unsupported::new(because, "plan again with --machine q35"))
+        }
+        Viommu::SmmuV3 if plan.guest.arch != Arch::Aarch64 => {
+            let because = format!("QEMU has no SMMUv3 for {}", plan.guest.arch);
+            Err(Unsupported::new(because, "plan again with another IOMMU for the guest"))
+        }
+        Viommu::SmmuV3 if !plan.guest.iommufd => {
+            // hw/arm/smmuv3-accel.c: "vfio-pci endpoint devices without an iommufd backend not allowed".
+            Err(Unsupported::new("an accelerated SMMUv3 needs iommufd", "plan again with iommufd"))
+        }
+        Viommu::SmmuV3 => needs(plan, ACCELERATED_SMMU_SINCE, "arm-smmuv3 with accel=on"),
+    }
+}
+
+/// Devices of one bus of the host share an SMMU: the guest's SMMU must stand for one of the host's, and a host has at
+/// most one in front of a bus. Bus numbers are packed down from 255, so that those below stay with the machine's own
+/// root bus.
+pub(super) fn smmu_groups(plan: &Plan) -> Result<Vec<SmmuGroup>, Unsupported> {
+    let too_many =
+        || Unsupported::new("the passed devices need more PCI buses than there are", "pass fewer devices");
+    let bus = |device: &Passed| (device.1.segment(), device.1.bus());
+    let mut end: usize = 256;
+    let mut groups = Vec::new();
+    for devices in passed(plan).chunk_by(|a, b| bus(a) == bus(b)) {
+        if devices.len() > SLOTS_OF_BUS {
+            let because = format!(
+                "{} passed devices share a bus of the host, and an SMMU takes {SLOTS_OF_BUS}",
+                devices.len()
+            );
+            return Err(Unsupported::new(because, "pass fewer devices"));
+        }
+        end = end.checked_sub(devices.len().saturating_add(1)).filter(|&end| end > 0).ok_or_else(too_many)?;
+        let bus_number = u8::try_from(end).map_err(|_| too_many())?;
+        groups.push(SmmuGroup { bus_number, devices: devices.to_vec() });
+    }
+    Ok(groups)
+}

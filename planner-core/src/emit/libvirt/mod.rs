@@ -1,0 +1,101 @@
+//! libvirt's domain XML (libvirt, docs/formatdomain.rst). libvirt writes QEMU's command line from it.
+//!
+//! What libvirt has no element for goes into `<qemu:commandline>`, which marks the domain as tainted: it works, but is no
+//! promise of libvirt's. [`cpu`], [`memory`] and [`devices`] hold those parts, [`xml`] the tree.
+
+mod cpu;
+mod devices;
+mod memory;
+mod xml;
+
+use self::xml::Element;
+use super::machine::Machine;
+use super::parts::{file_name, made_for, needs_firmware, one_line, refuse_too_many};
+use super::{OutputFile, Unsupported};
+use crate::facts::Arch;
+use crate::facts::guest::{Viommu, VmmKind};
+use crate::plan::Plan;
+
+/// `domain.xml`.
+pub(super) fn domain(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
+    made_for(plan, VmmKind::Qemu)?;
+    refuse_too_many(plan)?;
+    one_line("machine", &plan.vmm.machine)?;
+    one_line("CPU model", &plan.guest.cpu)?;
+    let (mut machine, _) = Machine::planned(plan)?;
+    let features = features(plan, &mut machine)?;
+    let kind = machine.kind.clone();
+    let devices = devices::devices(plan, &machine)?;
+    let arguments = commandline(machine);
+
+    let mut domain = Element::new("domain").with("type", "kvm");
+    if arguments.is_some() {
+        domain = domain.with("xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
+    }
+    let domain = domain
+        .children(comments(plan, arguments.is_some()))
+        .child(Element::text("name", file_name(&plan.guest.name)))
+        .children(memory::size(plan)?)
+        .child(Element::text("vcpu", plan.guest.vcpus.to_string()).with("placement", "static"))
+        .children(plan.guest.iommufd.then(|| Element::new("iommufd").with("enabled", "yes")))
+        .children(memory::binding(plan)?)
+        .child(boot(plan, kind))
+        .children(features)
+        .child(cpu::cpu(plan)?)
+        .child(Element::new("devices").children(devices).children(memory::modules(plan)?))
+        .children(arguments);
+    Ok(vec![OutputFile { file: "domain.xml".to_owned(), text: domain.document() }])
+}
+
+fn comments(plan: &Plan, tainted: bool) -> Vec<Element> {
+    let version = plan.vmm.version;
+    let mut comments =
+        vec![format!("Made for QEMU {version}. Add what the guest boots from, its disks and its networks.")];
+    comments.extend(devices::needed_libvirt(plan));
+    if tainted {
+        comments.push(
+            "libvirt has no element for what qemu:commandline says, and marks the domain as tainted."
+                .to_owned(),
+        );
+    }
+    comments.iter().map(|comment| Element::comment(comment)).collect()
+}
+
+/// Machine type; UEFI firmware, which libvirt finds by itself, where the guest needs ACPI on Arm.
+fn boot(plan: &Plan, machine: String) -> Element {
+    let kind = Element::text("type", "hvm").with("arch", plan.guest.arch.word()).with("machine", machine);
+    let boot = Element::new("os").child(kind);
+    if needs_firmware(plan) { boot.with("firmware", "efi") } else { boot }
+}
+
+/// Options of the machine that are features in libvirt; they are taken out of the machine.
+fn features(plan: &Plan, machine: &mut Machine) -> Result<Option<Element>, Unsupported> {
+    let mut features = Vec::new();
+    let acpi = machine.take("acpi");
+    let default = plan.guest.arch == Arch::X86_64 || needs_firmware(plan);
+    if acpi.map_or(default, |value| value != "off") {
+        features.push(Element::new("acpi"));
+    }
+    if plan.guest.arch == Arch::X86_64 {
+        features.push(Element::new("apic"));
+    }
+    if let Some(version) = machine.take("gic-version") {
+        features.push(Element::new("gic").with("version", version));
+    }
+    if plan.guest.viommu == Viommu::Intel {
+        machine.take("kernel-irqchip");
+        features.push(Element::new("ioapic").with("driver", "qemu"));
+    }
+    Ok((!features.is_empty()).then(|| Element::new("features").children(features)))
+}
+
+/// The options of the machine that libvirt has no element for. A second `-machine` adds to the first
+/// (system/vl.c, keyval_parse_into).
+fn commandline(machine: Machine) -> Option<Element> {
+    let double = |text: &str| text.replace(',', ",,");
+    let options = machine.options.iter().map(|(name, value)| format!("{}={}", double(name), double(value)));
+    let options: Vec<String> = options.collect();
+    let argument = |value: String| Element::new("qemu:arg").with("value", value);
+    let arguments = [argument("-machine".to_owned()), argument(options.join(","))];
+    (!options.is_empty()).then(|| Element::new("qemu:commandline").children(arguments))
+}

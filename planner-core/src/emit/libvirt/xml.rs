@@ -1,0 +1,91 @@
+//! A small tree of XML and its text. quick-xml writes and escapes; this only says what.
+
+use quick_xml::Writer;
+use quick_xml::events::{BytesEnd, BytesStart, BytesText, Event};
+
+/// An element, or a comment.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Element {
+    name: &'static str,
+    attributes: Vec<(&'static str, String)>,
+    content: Content,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+enum Content {
+    /// Elements; none at all for `<x/>`.
+    Children(Vec<Element>),
+    /// Text.
+    Text(String),
+    /// The element is a comment.
+    Comment(String),
+}
+
+impl Element {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, attributes: Vec::new(), content: Content::Children(Vec::new()) }
+    }
+    /// `<name>text</name>`.
+    pub(super) fn text(name: &'static str, text: impl Into<String>) -> Self {
+        Self { name, attributes: Vec::new(), content: Content::Text(xml_text(&text.into())) }
+    }
+    /// A comment. XML knows no `--` within one.
+    pub(super) fn comment(text: &str) -> Self {
+        let text = xml_text(text).replace("--", "- -");
+        Self { name: "", attributes: Vec::new(), content: Content::Comment(text) }
+    }
+    pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.attributes.push((name, xml_text(&value.into())));
+        self
+    }
+    pub(super) fn child(self, child: Self) -> Self {
+        self.children([child])
+    }
+    pub(super) fn children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        if let Content::Children(known) = &mut self.content {
+            known.extend(children);
+        }
+        self
+    }
+
+    /// The document of which this is the root, with a newline at the end.
+    pub(super) fn document(&self) -> String {
+        let mut writer = Writer::new_with_indent(Vec::new(), b' ', 2);
+        self.write(&mut writer).expect("writing to memory cannot fail");
+        let mut text = String::from_utf8(writer.into_inner()).expect("the writer was given UTF-8");
+        text.push('\n');
+        text
+    }
+
+    /// As deep as the elements of this program nest, which is less than ten.
+    fn write(&self, writer: &mut Writer<Vec<u8>>) -> std::io::Result<()> {
+        let mut start = BytesStart::new(self.name);
+        for (name, value) in &self.attributes {
+            start.push_attribute((*name, value.as_str()));
+        }
+        match &self.content {
+            Content::Comment(text) => {
+                writer.write_event(Event::Comment(BytesText::from_escaped(format!(" {text} "))))
+            }
+            Content::Children(children) if children.is_empty() => writer.write_event(Event::Empty(start)),
+            Content::Children(children) => {
+                writer.write_event(Event::Start(start))?;
+                children.iter().try_for_each(|child| child.write(writer))?;
+                writer.write_event(Event::End(BytesEnd::new(self.name)))
+            }
+            Content::Text(text) => {
+                writer.write_event(Event::Start(start))?;
+                writer.write_event(Event::Text(BytesText::new(text)))?;
+                writer.write_event(Event::End(BytesEnd::new(self.name)))
+            }
+        }
+    }
+}
+
+/// Replaces what XML 1.0 cannot hold even escaped (2.2 Characters), and line breaks and tabs, which a parser would
+/// change within an attribute (3.3.3).
+fn xml_text(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c })
+        .collect()
+}

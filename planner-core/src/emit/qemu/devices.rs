@@ -1,0 +1,86 @@
+//! What is passed through, and the guest's IOMMU in front of it.
+
+use super::super::Unsupported;
+use super::super::iommu::{Passed, passed, refuse, smmu_groups};
+use super::super::machine::Machine;
+use super::QemuOption;
+use crate::facts::Arch;
+use crate::facts::guest::Viommu;
+use crate::plan::Plan;
+
+/// IOMMU first: it must be there before the devices behind it.
+pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
+    let (machine, _) = Machine::planned(plan)?;
+    refuse(plan, &machine)?;
+    let mut options = Vec::new();
+    if plan.guest.iommufd {
+        options.push(QemuOption::new("-object").head("iommufd").with("id", "iommufd0"));
+    }
+    match plan.guest.viommu {
+        Viommu::None => {}
+        Viommu::Virtio => options.push(virtio_iommu(plan)),
+        Viommu::Intel => options.push(intel_iommu()),
+        Viommu::SmmuV3 => {
+            options.extend(smmus(plan)?);
+            return Ok(options);
+        }
+    }
+    for device in &passed(plan) {
+        // i440FX has no PCIe: devices are on its one bus.
+        if machine.family() == "pc" {
+            options.push(vfio(plan, device));
+        } else {
+            options.extend(behind_port(plan, "pcie.0", device));
+        }
+    }
+    Ok(options)
+}
+
+fn vfio(plan: &Plan, (_, device): &Passed) -> QemuOption {
+    let option = QemuOption::new("-device").head("vfio-pci").with("host", device.to_string());
+    if plan.guest.iommufd { option.with("iommufd", "iommufd0") } else { option }
+}
+
+/// The device behind a root port of its own, so that it is a PCIe device for the guest and can be unplugged.
+fn behind_port(plan: &Plan, bus: &str, device: &Passed) -> [QemuOption; 2] {
+    let (index, _) = device;
+    let name = format!("rp{index}");
+    let port = QemuOption::new("-device").head("pcie-root-port").with("id", &name).with("bus", bus);
+    let chassis = index.saturating_add(1).to_string();
+    [port.with("chassis", chassis), vfio(plan, device).with("bus", name)]
+}
+
+/// hw/virtio/virtio-iommu-pci.c. 48 bits are what the arm64 `virt` machine and the largest maps need; a PC keeps its own
+/// default, which is what the narrowest host IOMMU of a PC can do (hw/i386/pc_q35.c, compat with 39 bits).
+fn virtio_iommu(plan: &Plan) -> QemuOption {
+    let option = QemuOption::new("-device").head("virtio-iommu-pci").with("granule", "host");
+    let wide = plan.guest.arch != Arch::X86_64 || plan.needed_bits > 39;
+    let option = if wide { option.with("aw-bits", "48") } else { option };
+    option.because("the guest asked for a virtio-iommu, whose pages are no smaller than the host's")
+}
+
+/// hw/i386/intel_iommu.c; `caching-mode` is what makes the guest tell of every new mapping, as VFIO needs.
+fn intel_iommu() -> QemuOption {
+    let option = QemuOption::new("-device").head("intel-iommu").with("intremap", "on");
+    let option = option.with("caching-mode", "on").with("aw-bits", "48");
+    option.because("the guest asked for an Intel IOMMU; caching-mode lets VFIO follow its mappings")
+}
+
+/// Accelerated SMMUs, each in front of a PCIe expander bridge with its devices.
+fn smmus(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
+    let mut options = Vec::new();
+    for (index, group) in (1..).zip(smmu_groups(plan)?) {
+        let bus = format!("pcie.{index}");
+        let bridge = QemuOption::new("-device").head("pxb-pcie").with("id", &bus).with("bus", "pcie.0");
+        options.push(bridge.with("bus_nr", group.bus_number.to_string()));
+        let smmu = QemuOption::new("-device").head("arm-smmuv3").with("primary-bus", &bus);
+        let smmu = smmu.with("id", format!("smmu{index}")).with("accel", "on");
+        options.push(
+            smmu.because(
+                "the guest asked for an SMMUv3, accelerated by the host's in front of these devices",
+            ),
+        );
+        options.extend(group.devices.iter().flat_map(|device| behind_port(plan, &bus, device)));
+    }
+    Ok(options)
+}

@@ -1,0 +1,91 @@
+//! What each plan of `cases/emit` becomes in each syntax, or why it cannot be said there.
+//!
+//! A case is a folder. `plan.json` is laid over `cases/emit/base.json` (RFC 7396 merge patch); the other files are
+//! what must come out. `UPDATE_EXPECT=1 cargo test` writes them.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use expect_test::expect_file;
+use planner_core::emit::{Target, emit, options, targets};
+use planner_core::plan::Plan;
+use serde_json::Value;
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/emit")
+}
+
+fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+}
+
+fn merge(into: &mut Value, patch: Value) {
+    match (into, patch) {
+        (Value::Object(into), Value::Object(patch)) => {
+            for (key, value) in patch {
+                if value.is_null() {
+                    into.remove(&key);
+                } else {
+                    merge(into.entry(key).or_insert(Value::Null), value);
+                }
+            }
+        }
+        (into, patch) => *into = patch,
+    }
+}
+
+/// The plan of a case.
+fn plan(case: &Path) -> Plan {
+    let mut value = json(&cases().join("base.json"));
+    merge(&mut value, json(&case.join("plan.json")));
+    serde_json::from_value(value).unwrap_or_else(|why| panic!("{}: {why}", case.display()))
+}
+
+fn check(case: &Path) {
+    let plan = plan(case);
+    for option in options(&plan) {
+        assert!(!option.flag.is_empty() && !option.why.is_empty());
+    }
+    let mut said = String::new();
+    let mut written = BTreeSet::from(["plan.json".to_owned(), "said.txt".to_owned()]);
+    for &(word, target) in Target::WORDS {
+        match emit(&plan, target) {
+            Ok(files) => {
+                assert!(targets(&plan).contains(&target));
+                for file in files {
+                    let name = match (target, file.file.as_str()) {
+                        (Target::QemuReadconfig, "qemu.args") => "qemu.cfg.args",
+                        (_, name) => name,
+                    };
+                    expect_file![case.join(name)].assert_eq(&file.text);
+                    written.insert(name.to_owned());
+                }
+            }
+            Err(why) => {
+                assert!(!targets(&plan).contains(&target));
+                said += &format!("{word}: {why}\n");
+            }
+        }
+    }
+    for option in options(&plan) {
+        said += &format!("{}\n    {}\n", option.flag, option.why);
+    }
+    expect_file![case.join("said.txt")].assert_eq(&said);
+    let there = fs::read_dir(case).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(there.collect::<BTreeSet<_>>(), written, "files of {}", case.display());
+}
+
+#[test]
+fn every_case_comes_out_as_written() {
+    let mut count = 0;
+    for entry in fs::read_dir(cases()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            check(&path);
+            count += 1;
+        }
+    }
+    assert!(count >= 1, "no case was found");
+}
