@@ -2,6 +2,8 @@
 //!
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
+pub mod report;
+pub mod resv;
 pub mod rules;
 
 use serde::{Deserialize, Serialize};

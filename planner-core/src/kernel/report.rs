@@ -1,0 +1,1 @@
+//! What Linux reserves on a host.
