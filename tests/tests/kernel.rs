@@ -1,5 +1,9 @@
-//! The kernel model against what the kernel's own code answered.
+//! The kernel model against what the kernel's own code answered, and what it says about small hosts.
 
+#[path = "kernel/hosts.rs"]
+mod hosts;
+#[path = "kernel/report.rs"]
+mod report;
 #[path = "kernel/resv.rs"]
 mod resv;
 #[path = "kernel/vectors.rs"]

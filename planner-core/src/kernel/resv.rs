@@ -119,7 +119,8 @@ pub fn sysfs_text(regions: &[RawRegion], version: KernelVersion, page_size: Page
     let mut text = String::new();
     for region in regions {
         let (start, end, word) = (region.start, region.end(), region.kind.sysfs_word());
-        writeln!(text, "0x{start:016x} 0x{end:016x} {word}").expect("a String takes all that is written to it");
+        writeln!(text, "0x{start:016x} 0x{end:016x} {word}")
+            .expect("a String takes all that is written to it");
     }
     if rules::RESV_PAGE.holds(version) {
         // sysfs_emit_at keeps the last byte of the page for the terminating zero; the text is plain ASCII.
@@ -136,10 +137,8 @@ mod tests {
     use super::*;
 
     fn check(regions: &[(u64, u64, ResvKind)], expected: Expect) {
-        let raw: Vec<RawRegion> = regions
-            .iter()
-            .map(|&(start, length, kind)| RawRegion { start, length, kind, prot: 0 })
-            .collect();
+        let raw: Vec<RawRegion> =
+            regions.iter().map(|&(start, length, kind)| RawRegion { start, length, kind, prot: 0 }).collect();
         let merged = group_regions([Some(raw.as_slice())]);
         expected.assert_eq(&sysfs_text(&merged, KernelVersion::new(6, 1), PageSize::K4));
     }
@@ -190,9 +189,8 @@ mod tests {
 
     #[test]
     fn newer_kernels_cut_the_text_at_a_page() {
-        let regions: Vec<RawRegion> = (0..100)
-            .map(|n| RawRegion::from_ends(n << 16, (n << 16) + 0xfff, ResvKind::Reserved))
-            .collect();
+        let regions: Vec<RawRegion> =
+            (0..100).map(|n| RawRegion::from_ends(n << 16, (n << 16) + 0xfff, ResvKind::Reserved)).collect();
         let length = |version| sysfs_text(&regions, version, PageSize::K4).len();
         assert_eq!(length(KernelVersion::new(6, 1)), 4700);
         assert_eq!(length(KernelVersion::new(6, 12)), 4095);

@@ -85,7 +85,9 @@ impl Rule {
             Confidence::Believed => "the exact release is believed, not verified",
         };
         let versions = self.versions();
-        format!("{id}: {says}\n\n{why}\n\nversions: {versions} ({sure})\nsource: {citation}\nway out: {way_out}\n")
+        format!(
+            "{id}: {says}\n\n{why}\n\nversions: {versions} ({sure})\nsource: {citation}\nway out: {way_out}\n"
+        )
     }
 }
 
@@ -260,6 +262,7 @@ mod tests {
             K-HWMSI        since 4.11             Read
             K-NOCOOKIE     since 6.15             Believed
             K-FIXEDBELL    since 4.11             Believed
-        "#]].assert_eq(&text);
+        "#]]
+        .assert_eq(&text);
     }
 }

@@ -19,7 +19,10 @@ pub(crate) fn replay(file: &str, least: usize, run: impl Fn(&Value, KernelVersio
             if got == *expected {
                 passed += 1;
             } else {
-                failed.push(format!("{} on {name}\n  input    {}\n  expected {expected}\n  got      {got}", case["id"], case["in"]));
+                failed.push(format!(
+                    "{} on {name}\n  input    {}\n  expected {expected}\n  got      {got}",
+                    case["id"], case["in"]
+                ));
             }
         }
     }

@@ -27,6 +27,12 @@ rules! {
         way_out: "none is needed",
         from: "Documentation/ABI/testing/sysfs-kernel-iommu_groups; drivers/vfio/vfio_iommu_type1.c, vfio_iommu_resv_exclude",
     }
+    RELAXED_DIRECT = "K-RELAXEDDIRECT", ALWAYS, v(5, 3), Documented {
+        says: "a region that could be given up is listed as direct, and does not hinder assignment",
+        why: "The kind direct-relaxable came with 5.3. Before, VFIO made exceptions for USB and graphics devices and listed their regions like all others.",
+        way_out: "none is needed",
+        from: "drivers/iommu/intel/iommu.c, device_is_rmrr_locked",
+    }
     RMR = "K-RMR", v(6, 0), ALWAYS, Believed {
         says: "an IORT RMR node reserves its region for the devices that it names",
         why: "The region is direct, or direct-relaxable when the node permits remapping. Bounds that are not multiples of 64 KiB are rounded outwards to pages of the host kernel. For PCI devices the kernel honours the node only if firmware asks to preserve the boot configuration (_DSM function 5).",
