@@ -2,7 +2,18 @@
 //!
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
+mod aperture;
+mod findings;
+pub mod iommufd;
+mod listing;
+pub mod msi;
+mod predict;
+pub mod report;
+pub mod resv;
 pub mod rules;
+pub mod type1;
+
+pub use report::{Question, report, sysfs_text_of};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +54,12 @@ impl ResvKind {
             Self::Msi | Self::SoftwareMsi => "msi",
         }
     }
+}
+
+/// The MSI window of Arm SMMUs and virtio-iommus: `MSI_IOVA_BASE` and `MSI_IOVA_LENGTH`
+/// (drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c; the same in arm-smmu.c and virtio-iommu.c).
+fn software_msi_window() -> Span<Iova> {
+    Span::of(0x800_0000, 0x80f_ffff).expect("the end lies above the start")
 }
 
 /// On what a statement about the kernel rests.
@@ -178,6 +195,9 @@ pub struct GroupReport {
     pub msi: Option<MsiWindow>,
     /// Why no device of the group can be given to a guest, if so.
     pub blockers: Vec<Finding>,
+    /// What had to be assumed, and what cannot be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Finding>,
     /// Windows that may take DMA before the IOMMU sees it.
     pub hazards: Vec<Hazard>,
 }
@@ -191,6 +211,8 @@ pub struct Difference {
     pub region: ReservedRegion,
     /// Which side has it alone.
     pub only: Basis,
+    /// What that means, in one sentence.
+    pub because: String,
 }
 
 /// Everything that Linux reserves on a host.

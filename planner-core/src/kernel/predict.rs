@@ -1,0 +1,286 @@
+//! Which regions the kernel's drivers would give for a device: the producers, before merging.
+//!
+//! What the kernel really listed is weighed against this in [`super::listing`].
+
+use std::collections::BTreeMap;
+
+use super::resv::RawRegion;
+use super::rules::{self, Rule};
+use super::{ResvKind, software_msi_window};
+use crate::addr::{Address, Iova, Span};
+use crate::diag::Origin;
+use crate::facts::host::{FirmwareKind, FirmwareRegionFact, IommuModel, WindowKind};
+use crate::host::{Device, Doorbell, DoorbellSource, Host, Iommu};
+use crate::ids::{PciAddress, PciClass};
+use crate::size::{PageSize, Size};
+use crate::version::KernelVersion;
+
+/// A region with the reason for it.
+#[derive(Clone, Debug)]
+pub(super) struct Cause {
+    pub(super) raw: RawRegion,
+    pub(super) rule: &'static Rule,
+    pub(super) origin: Origin,
+}
+
+/// A host under a kernel that is not necessarily its own.
+pub(super) struct Machine<'a> {
+    pub(super) host: &'a Host,
+    pub(super) version: KernelVersion,
+    pub(super) page_size: PageSize,
+    firmware: BTreeMap<PciAddress, Vec<&'a FirmwareRegionFact>>,
+    /// What all IOMMUs of the host are, if they are alike: the best guess for a device whose IOMMU nobody named.
+    common_model: Option<IommuModel>,
+}
+
+/// Whether a virtio-iommu is known to report an MSI region of its own for the group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum ProbedMsi {
+    Unknown,
+    Listed,
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(host: &'a Host, version: KernelVersion, page_size: PageSize) -> Self {
+        let mut firmware: BTreeMap<PciAddress, Vec<&FirmwareRegionFact>> = BTreeMap::new();
+        for region in &host.firmware {
+            for &device in &region.devices {
+                firmware.entry(device).or_default().push(region);
+            }
+        }
+        let mut models = host.iommus.iter().map(|iommu| iommu.model);
+        let first = models.next();
+        let common_model = first.filter(|&first| models.all(|model| model == first));
+        Self { host, version, page_size, firmware, common_model }
+    }
+
+    /// The kind of IOMMU of a device. Where nobody named it, but the kernel has put the device into a group, it is
+    /// what all IOMMUs of the host are.
+    pub(super) fn model(&self, device: &Device) -> Option<IommuModel> {
+        self.host.iommu_of(device).map(|iommu| iommu.model).or_else(|| {
+            let group = self.host.group(device.group?)?;
+            group.listed.as_ref().and(self.common_model)
+        })
+    }
+
+    pub(super) fn common_model(&self) -> Option<IommuModel> {
+        self.common_model
+    }
+
+    pub(super) fn firmware(&self, device: PciAddress) -> &[&'a FirmwareRegionFact] {
+        self.firmware.get(&device).map_or(&[], Vec::as_slice)
+    }
+
+    /// The regions of a device in the order of its IOMMU driver.
+    pub(super) fn device_regions(&self, device: &Device, probed: ProbedMsi) -> Vec<Cause> {
+        let Some(model) = self.model(device) else { return Vec::new() };
+        let mut causes = match model {
+            IommuModel::VirtioIommu => self.virtio(device, probed),
+            IommuModel::IntelVtd => self.intel(device),
+            IommuModel::AmdVi => self.amd(device),
+            IommuModel::AppleDart => self.dart(device),
+            IommuModel::Riscv => Vec::new(),
+            _ => self.smmu(device, model),
+        };
+        causes.extend(self.fixed_doorbells(device));
+        causes.retain(|cause| cause.rule.holds(self.version));
+        causes
+    }
+
+    /// `arm_smmu_get_resv_regions`, and below it `iommu_dma_get_resv_regions`.
+    fn smmu(&self, device: &Device, model: IommuModel) -> Vec<Cause> {
+        let iommu = self.host.iommu_of(device);
+        let mut causes = vec![window(&rules::SWMSI, iommu)];
+        if model == IommuModel::HisiliconHi161x {
+            causes.extend(self.host.doorbell_of(device).and_then(hi161x));
+        }
+        causes.extend(self.firmware_regions(device, model));
+        causes.extend(self.windows(device));
+        causes
+    }
+
+    /// `viommu_get_resv_regions`. A region that the hypervisor reports is known only from a listing.
+    fn virtio(&self, device: &Device, probed: ProbedMsi) -> Vec<Cause> {
+        let fixed = self.fixed_doorbells(device).next().is_some();
+        let window = window(&rules::VIOMMU_SWMSI, self.host.iommu_of(device));
+        let mut causes = Vec::new();
+        if probed == ProbedMsi::Unknown && !fixed {
+            causes.push(window);
+        }
+        causes.extend(self.firmware_regions(device, IommuModel::VirtioIommu));
+        causes
+    }
+
+    /// `intel_iommu_get_resv_regions`.
+    fn intel(&self, device: &Device) -> Vec<Cause> {
+        let mut causes = self.firmware_regions(device, IommuModel::IntelVtd);
+        if device.class.is_some_and(|class| class.base_and_sub() == ISA_BRIDGE) {
+            let raw = RawRegion::from_ends(0, 0xff_ffff, ResvKind::DirectRelaxable);
+            causes.push(Cause { raw, rule: &rules::FLOPPY, origin: device.origin.clone() });
+        }
+        causes.push(self.interrupt_range(device));
+        causes
+    }
+
+    /// `amd_iommu_get_resv_regions`.
+    fn amd(&self, device: &Device) -> Vec<Cause> {
+        let mut causes = self.firmware_regions(device, IommuModel::AmdVi);
+        causes.push(self.interrupt_range(device));
+        let raw = RawRegion::from_ends(0xfd_0000_0000, 0xff_ffff_ffff, ResvKind::Reserved);
+        causes.push(Cause { raw, rule: &rules::AMD_HT, origin: self.iommu_origin(device) });
+        causes
+    }
+
+    /// `apple_dart_get_resv_regions`: the page of `CONFIG_PCIE_APPLE_MSI_DOORBELL_ADDR`.
+    fn dart(&self, device: &Device) -> Vec<Cause> {
+        let page = self.page_size.size();
+        let raw = RawRegion {
+            start: page.round_down(0xffff_f000),
+            length: page.bytes(),
+            kind: ResvKind::Msi,
+            prot: 0,
+        };
+        let mut causes = vec![Cause { raw, rule: &rules::DART_MSI, origin: self.iommu_origin(device) }];
+        causes.extend(self.firmware_regions(device, IommuModel::AppleDart));
+        causes
+    }
+
+    fn interrupt_range(&self, device: &Device) -> Cause {
+        let raw = RawRegion::from_ends(0xfee0_0000, 0xfeef_ffff, ResvKind::Msi);
+        Cause { raw, rule: &rules::X86_MSI, origin: self.iommu_origin(device) }
+    }
+
+    fn iommu_origin(&self, device: &Device) -> Origin {
+        self.host.iommu_of(device).map_or(Origin::Unstated, |iommu| iommu.origin.clone())
+    }
+
+    fn firmware_regions(&self, device: &Device, model: IommuModel) -> Vec<Cause> {
+        let regions = self.firmware(device.address).iter();
+        regions.map(|region| self.firmware_region(region, device.class, model)).collect()
+    }
+
+    fn firmware_region(
+        &self,
+        region: &FirmwareRegionFact,
+        class: Option<PciClass>,
+        model: IommuModel,
+    ) -> Cause {
+        let rule = firmware_rule(region, model);
+        let mut kind = match region.kind {
+            FirmwareKind::Direct if rule.id == rules::RMRR.id && class.is_some_and(takes_over) => {
+                ResvKind::DirectRelaxable
+            }
+            FirmwareKind::Direct => ResvKind::Direct,
+            FirmwareKind::DirectRelaxable => ResvKind::DirectRelaxable,
+            FirmwareKind::Reserved => ResvKind::Reserved,
+        };
+        let mut named = rule;
+        if kind == ResvKind::DirectRelaxable && !rules::RELAXABLE.holds(self.version) {
+            // Listed as direct, but nothing was refused for it.
+            kind = ResvKind::Direct;
+            named = if rule.holds(self.version) { &rules::RELAXED_DIRECT } else { rule };
+        }
+        let (start, length) = firmware_pages(rule, region.span, self.page_size);
+        Cause { raw: RawRegion { start, length, kind, prot: 0 }, rule: named, origin: region.origin.clone() }
+    }
+
+    /// The windows of the host bridge, which SMMU drivers reported for a few releases.
+    fn windows(&self, device: &Device) -> Vec<Cause> {
+        let Some(root) = self.host.root_complex_of(device) else { return Vec::new() };
+        let memory = root.windows.iter().filter(|window| window.kind != WindowKind::Io);
+        let cause = |window: &crate::host::Window| Cause {
+            raw: RawRegion::from_ends(window.bus.first().get(), window.bus.last().get(), ResvKind::Reserved),
+            rule: &rules::WINDOWS_LISTED,
+            origin: window.origin.clone(),
+        };
+        memory.map(cause).collect()
+    }
+
+    /// The pinned doorbells that a device writes to; all of the host when it is not known which.
+    fn fixed_doorbells(&self, device: &Device) -> impl Iterator<Item = Cause> {
+        let own = device.msi_target.as_ref().map(|target| target.doorbell);
+        let doorbells = self.host.doorbells.iter().enumerate();
+        doorbells
+            .filter(move |(index, _)| own.is_none_or(|own| own == *index))
+            .filter(|(_, doorbell)| doorbell.source == DoorbellSource::Fixed)
+            .map(|(_, doorbell)| Cause {
+                raw: RawRegion::from_ends(
+                    doorbell.frame.first().get(),
+                    doorbell.frame.last().get(),
+                    ResvKind::Msi,
+                ),
+                rule: &rules::FIXED_DOORBELL,
+                origin: doorbell.origin.clone(),
+            })
+    }
+}
+
+/// PCI class of an ISA bridge, base class and sub-class (PCI Code and ID Assignment Specification, 1.7).
+const ISA_BRIDGE: u32 = 0x0601;
+/// PCI class of a USB controller (PCI Code and ID Assignment Specification, 1.13).
+const USB: u32 = 0x0c03;
+/// PCI base class of display controllers (PCI Code and ID Assignment Specification, 1.4).
+const DISPLAY: u32 = 0x03;
+
+/// Whether the driver of a device takes over from firmware, which makes its RMRR relaxable
+/// (drivers/iommu/intel/iommu.c, `device_rmrr_is_relaxable`).
+fn takes_over(class: PciClass) -> bool {
+    class.base_and_sub() == USB || class.base_and_sub() >> 8 == DISPLAY
+}
+
+fn window(rule: &'static Rule, iommu: Option<&Iommu>) -> Cause {
+    let span = software_msi_window();
+    let raw = RawRegion::from_ends(span.first().get(), span.last().get(), ResvKind::SoftwareMsi);
+    Cause { raw, rule, origin: iommu.map_or(Origin::Unstated, |iommu| iommu.origin.clone()) }
+}
+
+/// The translation frame of an ITS, 64 KiB from 64 KiB above its base (drivers/acpi/arm64/iort.c,
+/// `iort_iommu_msi_get_resv_regions`).
+fn hi161x(doorbell: &Doorbell) -> Option<Cause> {
+    if doorbell.source != DoorbellSource::Its {
+        return None;
+    }
+    let frame = Size::kib(64);
+    let start = doorbell.frame.first().checked_add(frame)?.get();
+    let raw = RawRegion { start, length: frame.bytes(), kind: ResvKind::Msi, prot: 0 };
+    Some(Cause { raw, rule: &rules::HI161X, origin: doorbell.origin.clone() })
+}
+
+/// Which table of firmware a region comes from: told by the file that it was read from, or by the kind of IOMMU.
+pub(super) fn firmware_rule(region: &FirmwareRegionFact, model: IommuModel) -> &'static Rule {
+    const FILES: [(&str, &Rule); 6] = [
+        ("IORT", &rules::RMR),
+        ("DMAR", &rules::RMRR),
+        ("IVRS", &rules::IVMD),
+        ("fdt", &rules::OF_IOVA),
+        ("devicetree", &rules::OF_IOVA),
+        (".dtb", &rules::OF_IOVA),
+    ];
+    let file = match &region.origin {
+        Origin::Bytes { file, .. } | Origin::File { file } => file.as_ref(),
+        _ => "",
+    };
+    match (FILES.iter().find(|(name, _)| file.contains(name)), model) {
+        (Some((_, rule)), _) => rule,
+        (None, IommuModel::IntelVtd) => &rules::RMRR,
+        (None, IommuModel::AmdVi) => &rules::IVMD,
+        (None, _) => &rules::FIRMWARE,
+    }
+}
+
+/// Start and length of a firmware region as the table's reader rounds it to pages of the host kernel.
+fn firmware_pages(rule: &Rule, span: Span<Iova>, page_size: PageSize) -> (u64, u64) {
+    let (start, page) = (span.first().get(), page_size.size());
+    let length = span.last().get().wrapping_sub(start).wrapping_add(1);
+    let round_up = |value: u64| page.round_up(value).unwrap_or(0);
+    if rule.id == rules::IVMD.id {
+        return (round_up(start), round_up(length));
+    }
+    let granule = Size::kib(64);
+    let aligned = granule.round_down(start) == start && granule.round_down(length) == length;
+    if rule.id == rules::RMR.id && !aligned {
+        let offset = start.wrapping_sub(page.round_down(start));
+        return (page.round_down(start), round_up(length.wrapping_add(offset)));
+    }
+    (start, length)
+}

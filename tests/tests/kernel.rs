@@ -1,0 +1,10 @@
+//! The kernel model against what the kernel's own code answered, and what it says about small hosts.
+
+#[path = "kernel/hosts.rs"]
+mod hosts;
+#[path = "kernel/report.rs"]
+mod report;
+#[path = "kernel/resv.rs"]
+mod resv;
+#[path = "kernel/vectors.rs"]
+mod vectors;
