@@ -3,21 +3,25 @@
 
 // Vocabulary: usable by every room, knows no host.
 pub mod addr;
-pub mod diag;
-pub mod ids;
-pub mod render;
 pub mod size;
 pub mod span_set;
+pub mod ids;
 pub mod version;
+pub mod diag;
+pub mod render;
 
 // Rooms, in the order of the data.
-pub mod emit;
 pub mod facts;
-pub mod guest;
+pub mod read;
 pub mod host;
 pub mod kernel;
-pub mod map;
-pub mod plan;
-pub mod read;
-pub mod verify;
+pub mod guest;
 pub mod vmm;
+pub mod plan;
+pub mod verify;
+pub mod emit;
+pub mod map;
+
+// All rooms together.
+pub mod advise;
+pub mod answer;

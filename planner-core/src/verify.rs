@@ -1,1 +1,298 @@
-//! The second opinion.
+//! The second opinion: checks a plan with nothing of the planner's code.
+//!
+//! It starts from what the kernel answers (usable ranges), not from the constraints that the search used, and asks the
+//! VMM's model for the memory map again. A plan made earlier, by hand or for another host is checked the same way.
+
+use serde::Serialize;
+
+use crate::addr::{Gpa, Iova, Span};
+use crate::facts::guest::{HazardPolicy, LayoutPolicy};
+use crate::guest::GuestSpec;
+use crate::host::Host;
+use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
+use crate::plan::{PieceKind, Plan, RamPiece};
+use crate::size::{Size, binary_size};
+use crate::span_set::SpanSet;
+use crate::vmm::{self, Choice, Dimm, RegionKind, Request};
+
+/// Something that a plan must not do.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Violation {
+    /// Identifier, `V001` and so on.
+    pub code: &'static str,
+    /// One sentence with names and numbers.
+    pub message: String,
+}
+
+/// Every check of this room, with what it states. `planner check` prints those that hold, too.
+pub const CHECKS: &[(&str, &str)] = &[
+    ("V001", "the pieces of RAM add up to the memory of the guest and do not overlap"),
+    ("V002", "all RAM lies where the kernel lets the passed devices map it"),
+    ("V003", "RAM keeps out of windows that take DMA as peer to peer"),
+    ("V004", "every passed device is on the host and can be given to a guest"),
+    ("V005", "the VMM makes exactly the regions of the plan"),
+    ("V006", "the MSI window of the plan is the kernel's, and no RAM lies in it"),
+    ("V007", "RAM keeps out of what the guest is told to avoid"),
+    ("V008", "the guest-physical address bits suffice"),
+    ("V009", "the pieces of RAM lie on page boundaries"),
+    ("V010", "every NUMA node has the memory that it was promised"),
+];
+
+/// Everything that is wrong with the plan on this host; nothing if the list is empty.
+#[must_use]
+pub fn verify(host: &Host, reserved: &ReservedReport, guest: &GuestSpec, plan: &Plan) -> Vec<Violation> {
+    let mut found = Vec::new();
+    check_sum(guest, plan, &mut found);
+    let groups = groups(host, reserved, guest, &mut found);
+    for group in &groups {
+        check_usable(group, guest, plan, &mut found);
+        check_hazards(group, guest, plan, &mut found);
+        check_msi(group, plan, &mut found);
+    }
+    check_map(guest, plan, &mut found);
+    check_avoid(guest, plan, &mut found);
+    check_pages(guest, plan, &mut found);
+    check_nodes(guest, plan, &mut found);
+    found
+}
+
+fn violation(found: &mut Vec<Violation>, code: &'static str, message: String) {
+    let violation = Violation { code, message };
+    if !found.contains(&violation) {
+        found.push(violation);
+    }
+}
+
+fn check_sum(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    let sum: u128 = plan.ram.iter().map(|piece| piece.span.size_bytes()).sum();
+    if sum != u128::from(guest.memory.bytes()) {
+        let message =
+            format!("the pieces of RAM add up to {}, the guest wants {}", binary_size(sum), guest.memory);
+        violation(found, "V001", message);
+    }
+    for (index, piece) in plan.ram.iter().enumerate() {
+        for other in plan.ram.iter().skip(index.saturating_add(1)) {
+            if piece.span.overlaps(other.span) {
+                violation(found, "V001", format!("{} and {} overlap", piece.name, other.name));
+            }
+        }
+    }
+}
+
+/// The groups whose reservations count, and what is wrong with giving their devices away.
+fn groups<'a>(
+    host: &Host,
+    reserved: &'a ReservedReport,
+    guest: &GuestSpec,
+    found: &mut Vec<Violation>,
+) -> Vec<&'a GroupReport> {
+    let mut groups: Vec<&GroupReport> = Vec::new();
+    for &address in &guest.pass {
+        let group = host.device(address).and_then(|device| device.group).and_then(|id| reserved.group(id));
+        match group {
+            None => violation(found, "V004", format!("{address} is not on the host or has no IOMMU group")),
+            Some(group) => {
+                check_assignable(host, guest, group, found);
+                groups.push(group);
+            }
+        }
+    }
+    if guest.policy == LayoutPolicy::Portable {
+        return reserved.groups.iter().collect();
+    }
+    groups.sort_by_key(|group| group.id);
+    groups.dedup_by_key(|group| group.id);
+    groups
+}
+
+fn check_assignable(host: &Host, guest: &GuestSpec, group: &GroupReport, found: &mut Vec<Violation>) {
+    for blocker in &group.blockers {
+        let a_setting_helps = crate::kernel::rules::lifted_by_unsafe_interrupts(blocker.rule)
+            && host.kernel.unsafe_interrupts != Some(false);
+        if !a_setting_helps {
+            violation(found, "V004", format!("group {}: {}", group.id, blocker.because));
+        }
+    }
+    if let (true, IommufdAnswer::Blocked { blocked }) = (guest.iommufd, &group.iommufd) {
+        violation(found, "V004", format!("group {}: {}", group.id, blocked.because));
+    }
+}
+
+fn check_usable(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    let usable: &[Span<Iova>] = match &group.iommufd {
+        IommufdAnswer::Usable { usable, .. } if guest.iommufd => usable,
+        _ => &group.type1.usable,
+    };
+    for piece in &plan.ram {
+        let iova: Span<Iova> = piece.span.cast();
+        // The kernel looks for one range that holds the whole request, so touching ranges do not help each other.
+        if !usable.iter().any(|range| range.covers(iova)) {
+            let why = region_hit(group, iova);
+            let message =
+                format!("{} at {} cannot be mapped for group {}: {why}", piece.name, piece.span, group.id);
+            violation(found, "V002", message);
+        }
+    }
+}
+
+fn region_hit(group: &GroupReport, iova: Span<Iova>) -> String {
+    let hit = group.reserved.iter().find(|region| {
+        region.kind != ResvKind::DirectRelaxable && region.span().is_some_and(|span| span.overlaps(iova))
+    });
+    match hit {
+        Some(region) => format!("{}..={} is reserved [{}]", region.start, region.end, region.rule),
+        None => format!("its IOMMU translates {} only", group.aperture),
+    }
+}
+
+fn check_hazards(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    if guest.hazards != HazardPolicy::Strict {
+        return;
+    }
+    for hazard in &group.hazards {
+        for piece in plan.ram.iter().filter(|piece| piece.span.cast().overlaps(hazard.span)) {
+            let message =
+                format!("{} at {} meets {}: {}", piece.name, piece.span, hazard.span, hazard.because);
+            violation(found, "V003", message);
+        }
+    }
+}
+
+fn check_msi(group: &GroupReport, plan: &Plan, found: &mut Vec<Violation>) {
+    let Some(msi) = &group.msi else { return };
+    match &plan.msi_window {
+        Some(window) if window.span == msi.span => {}
+        Some(window) => {
+            let message = format!(
+                "the plan expects the MSI window at {}, group {} has it at {}",
+                window.span, group.id, msi.span
+            );
+            violation(found, "V006", message);
+        }
+        None => {
+            violation(
+                found,
+                "V006",
+                format!("the plan knows no MSI window, group {} has one at {}", group.id, msi.span),
+            );
+        }
+    }
+    for piece in plan.ram.iter().filter(|piece| piece.span.cast().overlaps(msi.span)) {
+        violation(
+            found,
+            "V006",
+            format!("{} at {} lies in the MSI window {}", piece.name, piece.span, msi.span),
+        );
+    }
+}
+
+/// Asks the VMM's model again and compares region by region.
+fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    let map = match vmm::memory_map(&request(guest), &choice(plan)) {
+        Ok(map) => map,
+        Err(error) => {
+            violation(found, "V005", format!("the VMM refuses: {}", error.text));
+            return;
+        }
+    };
+    let ram =
+        |kind| plan.ram.iter().filter(move |piece: &&RamPiece| piece.kind == kind).map(|piece| piece.span);
+    let made: SpanSet<Gpa> = map
+        .regions
+        .iter()
+        .filter(|region| region.kind == RegionKind::Ram)
+        .map(|region| region.span)
+        .collect();
+    let planned: SpanSet<Gpa> = ram(PieceKind::Boot).chain(ram(PieceKind::Dimm)).collect();
+    if !planned.difference(&made).is_empty() || !made.difference(&planned).is_empty() {
+        violation(found, "V005", format!("the VMM puts RAM at {made:?}, the plan at {planned:?}"));
+    }
+    for region in map.regions.iter().filter(|region| region.kind != RegionKind::Ram) {
+        let same =
+            |planned: &&crate::plan::PlacedRegion| planned.name == region.name && planned.kind == region.kind;
+        match plan.regions.iter().find(same) {
+            Some(planned) if planned.span == region.span => {}
+            Some(planned) => {
+                let message =
+                    format!("the VMM puts {} at {}, the plan at {}", region.name, region.span, planned.span);
+                violation(found, "V005", message);
+            }
+            None => violation(found, "V005", format!("the plan lacks {} at {}", region.name, region.span)),
+        }
+    }
+    if guest.ipa_bits.is_some_and(|bits| bits < map.needed_bits) {
+        let bits = guest.ipa_bits.unwrap_or(0);
+        violation(
+            found,
+            "V008",
+            format!("the map needs {} address bits, the hypervisor offers {bits}", map.needed_bits),
+        );
+    }
+}
+
+fn request(guest: &GuestSpec) -> Request {
+    Request {
+        kind: guest.vmm,
+        version: guest.version,
+        arch: guest.arch,
+        machine: guest.machine.clone(),
+        cpu: guest.cpu.clone(),
+        vcpus: guest.vcpus,
+        ipa_bits: guest.ipa_bits,
+        memory: guest.memory,
+        pages: guest.pages,
+        hotplug: guest.hotplug,
+        slots: guest.slots,
+        viommu: guest.viommu,
+    }
+}
+
+fn choice(plan: &Plan) -> Choice {
+    let boot: u128 = plan
+        .ram
+        .iter()
+        .filter(|piece| piece.kind == PieceKind::Boot)
+        .map(|piece| piece.span.size_bytes())
+        .sum();
+    // Modules of neighbouring nodes touch; the VMM's map does not depend on where they are cut.
+    let dimms: SpanSet<Gpa> =
+        plan.ram.iter().filter(|piece| piece.kind == PieceKind::Dimm).map(|piece| piece.span).collect();
+    Choice {
+        knobs: plan.knobs.clone(),
+        boot: Size::from_bytes(u64::try_from(boot).unwrap_or(u64::MAX)),
+        dimms: dimms.iter().map(|span| Dimm { span }).collect(),
+        hotplug: plan.hotplug.clone(),
+    }
+}
+
+fn check_avoid(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    for piece in &plan.ram {
+        for avoid in guest.avoid.iter().filter(|avoid| avoid.overlaps(piece.span)) {
+            violation(found, "V007", format!("{} at {} meets {avoid}", piece.name, piece.span));
+        }
+    }
+}
+
+fn check_pages(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    for piece in &plan.ram {
+        if piece.span.shrink_to(guest.pages.size()) != Some(piece.span) {
+            let message = format!("{} at {} is cut off the {} page", piece.name, piece.span, guest.pages);
+            violation(found, "V009", message);
+        }
+    }
+}
+
+fn check_nodes(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    for node in &guest.numa {
+        let has: u128 = plan
+            .ram
+            .iter()
+            .filter(|piece| piece.node == Some(node.node))
+            .map(|piece| piece.span.size_bytes())
+            .sum();
+        if has != u128::from(node.memory.bytes()) {
+            let message = format!("NUMA node {} has {} of its {}", node.node, binary_size(has), node.memory);
+            violation(found, "V010", message);
+        }
+    }
+}

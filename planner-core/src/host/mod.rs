@@ -1,5 +1,7 @@
 //! The host as we believe it to be: facts resolved to one another, contradictions reported.
 
+mod check;
+pub mod codes;
 pub mod resolve;
 
 use serde::Serialize;
@@ -52,8 +54,8 @@ pub struct Kernel {
     pub va_bits: Option<u8>,
     /// Whether iommufd is there, if known.
     pub iommufd: Option<bool>,
-    /// Whether `allow_unsafe_interrupts` is set.
-    pub unsafe_interrupts: bool,
+    /// Whether `allow_unsafe_interrupts` is set, if known.
+    pub unsafe_interrupts: Option<bool>,
     /// Where it was said.
     #[serde(skip)]
     pub origin: Origin,

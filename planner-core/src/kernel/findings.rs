@@ -145,7 +145,7 @@ fn not_isolated(subject: &Subject<'_>, rule: &'static Rule) -> Option<Finding> {
     let Subject { machine, group, devices, .. } = subject;
     let host = machine.host;
     let first = devices.first()?;
-    if host.kernel.unsafe_interrupts {
+    if host.kernel.unsafe_interrupts == Some(true) {
         return None;
     }
     let way_out = "if the guest is trusted, set allow_unsafe_interrupts=1";
@@ -176,7 +176,7 @@ fn not_isolated(subject: &Subject<'_>, rule: &'static Rule) -> Option<Finding> {
 fn unknown_isolation(subject: &Subject<'_>) -> Option<Finding> {
     let Subject { machine, group, devices, .. } = subject;
     let first = devices.first()?;
-    if machine.host.kernel.unsafe_interrupts {
+    if machine.host.kernel.unsafe_interrupts == Some(true) {
         return None;
     }
     if machine.host.arch == Arch::X86_64 {

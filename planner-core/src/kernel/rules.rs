@@ -119,6 +119,12 @@ const fn count(sections: &[&[Rule]]) -> usize {
     total
 }
 
+/// Whether `allow_unsafe_interrupts` of the host lifts a refusal that rests on this rule.
+#[must_use]
+pub fn lifted_by_unsafe_interrupts(id: &str) -> bool {
+    [ISOLATED_GROUP.id, ISOLATED_ANY.id, FD_ISOLATED.id, INTERRUPT_REMAPPING.id].contains(&id)
+}
+
 /// The sections one after the other. Runs at compile time only, where an index out of range is a compile error.
 const fn joined<const N: usize>(sections: &[&[Rule]]) -> [Rule; N] {
     let mut table = [producers::SWMSI; N];

@@ -1,14 +1,53 @@
 //! Placement: where RAM goes, and which knobs of the VMM put it there; or why there is no such place.
+//!
+//! [`problem`] turns host, reserved regions and guest into a list of constraints; [`place`] searches all placements over
+//! normalised positions; [`conflict`] finds a minimal set of constraints that leave no placement; [`layout`] writes the
+//! answer down. The answer is a value either way.
+
+pub mod bars;
+pub mod conflict;
+pub mod layout;
+pub mod place;
+pub mod problem;
+pub mod rules;
 
 use serde::{Deserialize, Serialize};
+
+pub use conflict::Conflict;
+pub use problem::Problem;
 
 use crate::addr::{Gpa, Hpa, Iova, Span};
 use crate::facts::Arch;
 use crate::facts::guest::VmmKind;
 use crate::guest::GuestSpec;
+use crate::host::Host;
+use crate::kernel::ReservedReport;
 use crate::size::{PageSize, Size};
 use crate::version::{KernelVersion, Version};
 use crate::vmm::{Disabled, Knob, RegionKind};
+
+/// Lays the guest out, or says why that cannot be done. The same input gives the same answer.
+///
+/// # Errors
+/// [`Conflict`] when there is no layout.
+pub fn plan(host: &Host, reserved: &ReservedReport, guest: &GuestSpec) -> Result<Plan, Conflict> {
+    solve(&Problem::new(host, reserved, guest))
+}
+
+/// Solves a problem that is already written down. With fewer constraints than [`Problem::new`] made, this answers what
+/// would be possible without them.
+///
+/// # Errors
+/// [`Conflict`] when there is no layout.
+pub fn solve(problem: &Problem) -> Result<Plan, Conflict> {
+    if !problem.blockers.is_empty() {
+        return Err(conflict::blocked(problem));
+    }
+    match place::search(problem) {
+        Some(solution) => Ok(layout::write_down(problem, solution)),
+        None => Err(conflict::explain(problem)),
+    }
+}
 
 /// How a region came to lie where it lies.
 #[derive(
@@ -185,6 +224,9 @@ pub struct Plan {
     /// Where MSIs go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msi_window: Option<MsiPlan>,
+    /// What must be set on the host before the plan can run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub host_settings: Vec<VmmOption>,
     /// What the user should know.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Reason>,

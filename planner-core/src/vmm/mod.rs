@@ -8,6 +8,7 @@ mod arm_gic;
 mod arm_options;
 mod arm_virt;
 mod capabilities;
+mod describe;
 mod kvmtool;
 mod pc;
 mod qemu;
@@ -15,6 +16,7 @@ mod riscv_virt;
 pub mod rules;
 
 pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
+pub use describe::{describe, machine_name, machine_type};
 pub use qemu::ModuleArea;
 
 use serde::{Deserialize, Serialize};

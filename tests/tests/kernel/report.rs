@@ -23,7 +23,9 @@ fn check_on(host: &Host, kernel: &str, expected: Expect) {
 
 #[test]
 fn an_smmu_with_an_its() {
-    check(&smmu_host("6.12"), expect![[r#"
+    check(
+        &smmu_host("6.12"),
+        expect![[r#"
         group 0: 0000:01:00.0
           Predicted 0x800_0000..=0x80f_ffff sw-msi K-SWMSI
           aperture 0x0..=0xffff_ffff_ffff
@@ -32,7 +34,8 @@ fn an_smmu_with_an_its() {
           msi window 0x800_0000..=0x80f_ffff holds 256 pages
             0x809_0040 at 0x800_0040
           note K-SMMUAPER: the aperture of IOMMU iommu0 was not said: 48 bits are assumed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -41,7 +44,9 @@ fn amd_seattle_with_a_gicv2m_frame_and_a_window_where_qemu_puts_ram() {
     let host = with_doorbell(host, DoorbellSource::GicV2m, 0xe118_0040, (0xe118_0000, 0xe118_0fff));
     let host = with_window(host, 0x4000_0000, (0x4000_0000, 0xbfff_ffff), Some(PeerToPeer::Intercepts));
     let mut host = with_window(host, 0x80_4000_0000, (0xc000_0000, 0xcfff_ffff), None);
-    check(&host, expect![[r#"
+    check(
+        &host,
+        expect![[r#"
         group 0: 0000:01:00.0
           Predicted 0x800_0000..=0x80f_ffff sw-msi K-SWMSI
           aperture 0x0..=0xff_ffff_ffff
@@ -53,9 +58,13 @@ fn amd_seattle_with_a_gicv2m_frame_and_a_window_where_qemu_puts_ram() {
           note K-SMMUAPER: the aperture of IOMMU iommu0 was not said: 40 bits are assumed
           hazard 0x4000_0000..=0xbfff_ffff H-P2PWIN certain: DMA into window mem32 0x4000_0000..=0xbfff_ffff of root complex pcie0 is taken as peer to peer before the IOMMU sees it
           hazard 0xc000_0000..=0xcfff_ffff H-P2PWIN possible: DMA into window mem32 0xc000_0000..=0xcfff_ffff (CPU address 0x80_4000_0000) of root complex pcie0 may be taken as peer to peer before the IOMMU sees it
-    "#]]);
+    "#]],
+    );
     host.kernel.unsafe_interrupts = true;
-    check_on(&host, "4.14", expect![[r#"
+    check_on(
+        &host,
+        "4.14",
+        expect![[r#"
         group 0: 0000:01:00.0
           Predicted 0x800_0000..=0x80f_ffff sw-msi K-SWMSI
           Predicted 0x4000_0000..=0xcfff_ffff reserved K-WINLISTED
@@ -68,7 +77,8 @@ fn amd_seattle_with_a_gicv2m_frame_and_a_window_where_qemu_puts_ram() {
           note K-T1RANGES: Linux 4.14 refuses no mapping over a reserved region: user space itself has to keep out
           hazard 0x4000_0000..=0xbfff_ffff H-P2PWIN certain: DMA into window mem32 0x4000_0000..=0xbfff_ffff of root complex pcie0 is taken as peer to peer before the IOMMU sees it
           hazard 0xc000_0000..=0xcfff_ffff H-P2PWIN possible: DMA into window mem32 0xc000_0000..=0xcfff_ffff (CPU address 0x80_4000_0000) of root complex pcie0 may be taken as peer to peer before the IOMMU sees it
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! What the guest needs, with every default filled in.
 
+pub mod codes;
+pub mod resolve;
+
 use serde::{Deserialize, Serialize};
 
 use crate::addr::{Gpa, Span};

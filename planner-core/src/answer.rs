@@ -1,0 +1,182 @@
+//! The whole way in one call: reserved regions, plan or conflict, second opinion, fixes, configuration. This is what the
+//! command, the browser and orchestration tools use.
+
+use serde::Serialize;
+
+use crate::advise::{self, Fix};
+use crate::emit::{self, OutputFile};
+use crate::guest::GuestSpec;
+use crate::host::Host;
+use crate::kernel::ReservedReport;
+use crate::kernel::report::{Question, report};
+use crate::plan::{self, Conflict, HostSummary, Plan, Verdict, VmmOption, VmmSummary};
+use crate::verify::{Violation, verify};
+
+/// The answer to "does this guest fit on this host, and how?".
+#[derive(Clone, PartialEq, Debug)]
+pub struct Answer {
+    /// What the kernel reserves.
+    pub reserved: ReservedReport,
+    /// The plan or the conflict.
+    pub outcome: Outcome,
+    /// What the verifier says against the plan. Anything here is a bug of the planner.
+    pub violations: Vec<Violation>,
+}
+
+/// A plan, or why there is none.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// A layout.
+    Plan(Box<Plan>),
+    /// No layout.
+    Conflict {
+        /// Why.
+        conflict: Conflict,
+        /// What would help, the cheapest first.
+        fixes: Vec<Fix>,
+    },
+}
+
+/// Plans the guest on the host and checks the plan.
+#[must_use]
+pub fn answer(host: &Host, guest: &GuestSpec, question: &Question) -> Answer {
+    let reserved = report(host, question);
+    match plan::plan(host, &reserved, guest) {
+        Ok(plan) => {
+            let violations = verify(host, &reserved, guest, &plan);
+            Answer { reserved, outcome: Outcome::Plan(Box::new(plan)), violations }
+        }
+        Err(conflict) => {
+            let fixes = advise::fixes(host, &reserved, guest);
+            Answer { reserved, outcome: Outcome::Conflict { conflict, fixes }, violations: Vec::new() }
+        }
+    }
+}
+
+/// What `plan --json` prints: schema `plan/1`.
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
+#[serde(untagged)]
+pub enum PlanDocument {
+    /// A layout.
+    Fits(FittingDocument),
+    /// No layout.
+    Impossible(ImpossibleDocument),
+}
+
+/// A plan with the configuration that carries it out.
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
+pub struct FittingDocument {
+    /// Always `plan/1`.
+    pub schema: String,
+    /// The plan.
+    #[serde(flatten)]
+    pub plan: Plan,
+    /// Options that the VMM must be given beyond its defaults.
+    pub options: Vec<VmmOption>,
+    /// Configuration of the VMM, a file each.
+    pub config: Vec<OutputFile>,
+}
+
+/// Why there is no plan, and what would help.
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
+pub struct ImpossibleDocument {
+    /// Always `plan/1`.
+    pub schema: String,
+    /// Always `impossible`.
+    pub verdict: Verdict,
+    /// The host.
+    pub host: HostSummary,
+    /// The guest.
+    pub guest: GuestSpec,
+    /// The VMM.
+    pub vmm: VmmSummary,
+    /// Why.
+    pub conflict: ConflictDocument,
+}
+
+/// A conflict with its fixes.
+#[derive(Clone, PartialEq, Debug, Serialize, schemars::JsonSchema)]
+pub struct ConflictDocument {
+    /// Why.
+    #[serde(flatten)]
+    pub conflict: Conflict,
+    /// What would help.
+    pub fixes: Vec<Fix>,
+}
+
+/// Name and major version of the plan's JSON.
+pub const PLAN_SCHEMA: &str = "plan/1";
+
+impl PlanDocument {
+    /// The document of an answer for a guest.
+    #[must_use]
+    pub fn new(host: &Host, guest: &GuestSpec, answer: &Answer) -> Self {
+        match &answer.outcome {
+            Outcome::Plan(plan) => Self::Fits(FittingDocument {
+                schema: PLAN_SCHEMA.into(),
+                plan: (**plan).clone(),
+                options: emit::options(plan),
+                config: configuration(plan),
+            }),
+            Outcome::Conflict { conflict, fixes } => Self::Impossible(ImpossibleDocument {
+                schema: PLAN_SCHEMA.into(),
+                verdict: Verdict::Impossible,
+                host: HostSummary {
+                    name: host.name.clone(),
+                    arch: host.arch,
+                    kernel: answer.reserved.kernel,
+                    page_size: answer.reserved.page_size,
+                },
+                guest: guest.clone(),
+                vmm: VmmSummary { name: guest.vmm, version: guest.version, machine: guest.machine.clone() },
+                conflict: ConflictDocument { conflict: conflict.clone(), fixes: fixes.clone() },
+            }),
+        }
+    }
+}
+
+/// The configuration of every VMM format that can express the plan.
+fn configuration(plan: &Plan) -> Vec<OutputFile> {
+    emit::targets(plan).into_iter().filter_map(|target| emit::emit(plan, target).ok()).flatten().collect()
+}
+
+/// Why a text is no plan.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum PlanError {
+    /// It is no JSON, or not of this schema; with serde's line, column and words.
+    Malformed {
+        /// Line, from 1; 0 when it is not known.
+        line: usize,
+        /// Column, from 1; 0 when it is not known.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+    /// It says that there is no layout.
+    Impossible,
+}
+
+/// Reads a plan from the JSON that `plan --json` prints.
+///
+/// # Errors
+/// [`PlanError`] when the text is no such document or holds no plan.
+pub fn read_plan(text: &str) -> Result<Plan, PlanError> {
+    let malformed = |error: &serde_json::Error| PlanError::Malformed {
+        line: error.line(),
+        column: error.column(),
+        message: error.to_string(),
+    };
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| malformed(&error))?;
+    let schema = value.get("schema").and_then(serde_json::Value::as_str);
+    if schema != Some(PLAN_SCHEMA) {
+        let message = match schema {
+            Some(other) => format!("its schema is `{other}`, expected `{PLAN_SCHEMA}`"),
+            None => format!("it has no \"schema\"; a plan says \"{PLAN_SCHEMA}\""),
+        };
+        return Err(PlanError::Malformed { line: 0, column: 0, message });
+    }
+    if value.get("verdict").and_then(serde_json::Value::as_str) == Some("impossible") {
+        return Err(PlanError::Impossible);
+    }
+    serde_json::from_value(value).map_err(|error| malformed(&error))
+}

@@ -1,0 +1,147 @@
+//! BARs of the passed devices and the windows of the guest that must hold them.
+//!
+//! The guest's firmware or kernel places BARs, not the VMM; what can be said beforehand is whether they fit.
+
+use std::fmt;
+
+use crate::addr::{Address, Gpa, Span};
+use crate::facts::host::BarKind;
+use crate::host::Device;
+use crate::ids::PciAddress;
+use crate::size::{MIB, Size};
+use crate::span_set::SpanSet;
+use crate::vmm::{MemoryMap, RegionKind};
+
+/// A bridge window is a multiple of this (PCI-to-PCI Bridge Architecture Specification 3.2.5.6), and each passed device
+/// sits behind a root port of its own.
+const BRIDGE_WINDOW: Size = Size::from_bytes(MIB);
+
+/// One BAR that wants room.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Bar {
+    /// Its size.
+    pub size: Size,
+    /// The device.
+    pub device: PciAddress,
+    /// Its index.
+    pub index: u8,
+}
+
+/// Memory BARs of the passed devices, biggest first.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct BarDemand {
+    /// BARs that must lie below 4 GiB: 32-bit ones, and 64-bit ones that are not prefetchable, since the
+    /// non-prefetchable window of a bridge has 32 bits.
+    pub low: Vec<Bar>,
+    /// 64-bit prefetchable BARs.
+    pub high: Vec<Bar>,
+}
+
+impl BarDemand {
+    /// The BARs of these devices. Expansion ROMs are left out: VMMs do not need to map them.
+    #[must_use]
+    pub fn new(passed: &[&Device]) -> Self {
+        let mut demand = Self::default();
+        for device in passed {
+            for fact in device.bars.iter().filter(|bar| bar.index < 6 && bar.kind != BarKind::Io) {
+                let bar = Bar { size: fact.size, device: device.address, index: fact.index };
+                if fact.kind == BarKind::Mem64 && fact.prefetchable {
+                    demand.high.push(bar);
+                } else {
+                    demand.low.push(bar);
+                }
+            }
+        }
+        demand.low.sort_by_key(|bar| (std::cmp::Reverse(bar.size), bar.device, bar.index));
+        demand.high.sort_by_key(|bar| (std::cmp::Reverse(bar.size), bar.device, bar.index));
+        demand
+    }
+
+    /// Whether there is nothing to place.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.low.is_empty() && self.high.is_empty()
+    }
+}
+
+impl fmt::Display for BarDemand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sum = |bars: &[Bar]| {
+            crate::size::binary_size(bars.iter().map(|bar| u128::from(bar.size.bytes())).sum())
+        };
+        write!(f, "{} below 4 GiB, {} that can lie above", sum(&self.low), sum(&self.high))
+    }
+}
+
+/// A BAR for which no window of the map has room.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NoRoom {
+    /// The BAR.
+    pub bar: Bar,
+}
+
+/// Whether the windows of a map have room for the BARs.
+///
+/// # Errors
+/// The first BAR, biggest first, that finds no room.
+pub fn fit(demand: &BarDemand, map: &MemoryMap) -> Result<(), NoRoom> {
+    let windows =
+        |kind| map.regions.iter().filter(move |region| region.kind == kind).map(|region| region.span);
+    let mut low = Windows { free: windows(RegionKind::Mmio32).collect() };
+    let mut high = Windows { free: windows(RegionKind::Mmio64).collect() };
+    for &bar in &demand.high {
+        if !high.take(bar.size.max(BRIDGE_WINDOW)) && !low.take(bar.size.max(BRIDGE_WINDOW)) {
+            return Err(NoRoom { bar });
+        }
+    }
+    // Small BARs of one device share a bridge window.
+    let mut rest = Size::ZERO;
+    for &bar in &demand.low {
+        if bar.size < BRIDGE_WINDOW {
+            rest = rest.checked_add(bar.size).unwrap_or(rest);
+        } else if !low.take(bar.size) {
+            return Err(NoRoom { bar });
+        }
+    }
+    let rest = BRIDGE_WINDOW.round_up(rest.bytes()).map_or(rest, Size::from_bytes);
+    match demand.low.first() {
+        Some(&bar) if !rest.is_zero() && !low.take_unaligned(rest) => Err(NoRoom { bar }),
+        _ => Ok(()),
+    }
+}
+
+/// The part of a window that the BARs take when they are handed out one after the other from its start, each at a
+/// multiple of its size, as kvmtool does (pci.c, `pci_get_mmio_block`).
+#[must_use]
+pub fn bumped(demand: &BarDemand, window: Span<Gpa>) -> Option<Span<Gpa>> {
+    let mut bars: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
+    bars.sort_by_key(|bar| (bar.device, bar.index));
+    let mut end = window.first();
+    for bar in bars {
+        end = end.align_up(bar.size)?.checked_add(bar.size)?;
+    }
+    Span::from_start_size(window.first(), Size::from_bytes(end.get().checked_sub(window.first().get())?))
+}
+
+/// Free space of windows of one kind.
+struct Windows {
+    free: SpanSet<Gpa>,
+}
+
+impl Windows {
+    /// Takes `size` bytes at a multiple of `size`, as a BAR wants them.
+    fn take(&mut self, size: Size) -> bool {
+        self.take_aligned(size, size)
+    }
+
+    fn take_unaligned(&mut self, size: Size) -> bool {
+        self.take_aligned(size, BRIDGE_WINDOW)
+    }
+
+    fn take_aligned(&mut self, size: Size, align: Size) -> bool {
+        let at = self.free.complement().first_fit(size, align, Span::full());
+        let Some(span) = at.and_then(|at| Span::from_start_size(at, size)) else { return false };
+        self.free = self.free.difference(&[span].into_iter().collect());
+        true
+    }
+}

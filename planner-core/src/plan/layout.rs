@@ -1,0 +1,189 @@
+//! The answer written down: pieces of RAM with their nodes, the whole memory map, and why each lies where it lies.
+
+use super::place::Solution;
+use super::problem::{Constraint, Demand, Problem, rule_reason};
+use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
+use crate::addr::{Gpa, Span};
+use crate::facts::guest::NumaFact;
+use crate::size::Size;
+use crate::vmm::{self, Knob, MapRegion, MemoryMap, RegionKind};
+
+/// The plan that a solution makes.
+#[must_use]
+pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
+    let map = solution.map.unwrap_or_default();
+    let ram = pieces(&problem.guest.numa, &solution.ram);
+    let because = displaced(problem);
+    let regions = regions(problem, &map, &ram, &solution.choice.knobs, solution.searched, &because);
+    let mut plan = Plan {
+        verdict: if solution.searched || !problem.host_settings.is_empty() {
+            Verdict::FitsWithOptions
+        } else {
+            Verdict::Fits
+        },
+        host: problem.host.clone(),
+        guest: problem.guest.clone(),
+        vmm: VmmSummary {
+            name: problem.guest.vmm,
+            version: problem.guest.version,
+            machine: vmm::machine_name(&problem.request),
+        },
+        ram,
+        hotplug: solution.choice.hotplug,
+        regions,
+        disabled: map.disabled,
+        knobs: solution.choice.knobs,
+        max_memory: map.max_memory,
+        slots: map.slots,
+        needed_bits: map.needed_bits,
+        msi_window: problem.msi.clone(),
+        host_settings: problem.host_settings.clone(),
+        warnings: problem.warnings.clone(),
+    };
+    add_warnings(problem, &mut plan);
+    plan
+}
+
+/// RAM cut at the boundaries of NUMA nodes, which fill it in order.
+fn pieces(numa: &[NumaFact], ram: &[(Span<Gpa>, PieceKind)]) -> Vec<RamPiece> {
+    let mut nodes = numa.iter().map(|node| (node, node.memory)).peekable();
+    let mut pieces: Vec<RamPiece> = Vec::new();
+    let mut push = |span: Span<Gpa>, kind, node: Option<&NumaFact>| {
+        pieces.push(RamPiece {
+            name: format!("ram{}", pieces.len()),
+            span,
+            kind,
+            node: node.map(|node| node.node),
+            host_node: node.and_then(|node| node.host_node),
+        });
+    };
+    for &(span, kind) in ram {
+        let mut rest = Some(span);
+        while let Some(span) = rest {
+            while nodes.next_if(|(_, left)| left.is_zero()).is_some() {}
+            let Some((node, left)) = nodes.peek_mut() else {
+                push(span, kind, None);
+                break;
+            };
+            let take = span.size().map_or(*left, |size| size.min(*left));
+            let Some(piece) = Span::from_start_size(span.first(), take) else { break };
+            push(piece, kind, Some(node));
+            *left = left.checked_sub(take).unwrap_or(Size::ZERO);
+            rest = crate::addr::Address::checked_add(span.first(), take)
+                .and_then(|at| Span::new(at, span.last()));
+        }
+    }
+    pieces
+}
+
+/// Why RAM does not simply lie where the VMM would put it.
+fn displaced(problem: &Problem) -> Vec<Reason> {
+    let stays = super::conflict::attempted(problem);
+    let hits = |constraint: &&Constraint| match &constraint.demand {
+        Demand::KeepOut(set) => stays.iter().any(|&span| set.overlaps(span)),
+        _ => false,
+    };
+    problem.constraints.iter().filter(hits).map(|constraint| constraint.reason.clone()).collect()
+}
+
+fn regions(
+    problem: &Problem,
+    map: &MemoryMap,
+    ram: &[RamPiece],
+    knobs: &[Knob],
+    searched: bool,
+    because: &[Reason],
+) -> Vec<PlacedRegion> {
+    let moved = knobs.iter().any(|knob| matches!(knob, Knob::RamBase { .. }));
+    let ram = ram.iter().map(|piece| {
+        let placed = if piece.kind == PieceKind::Dimm || moved { Placed::Search } else { Placed::Fixed };
+        PlacedRegion {
+            name: piece.name.clone(),
+            kind: RegionKind::Ram,
+            span: piece.span,
+            placed,
+            because: if searched && placed == Placed::Search { because.to_vec() } else { Vec::new() },
+        }
+    });
+    let others =
+        map.regions.iter().filter(|region| region.kind != RegionKind::Ram).map(|region| PlacedRegion {
+            name: region.name.clone(),
+            kind: region.kind,
+            span: region.span,
+            placed: placed_by(region, knobs),
+            because: Vec::new(),
+        });
+    let msi = problem.msi.iter().map(|msi| PlacedRegion {
+        name: "msi-window".into(),
+        kind: RegionKind::Msi,
+        span: msi.span.cast(),
+        placed: Placed::Fixed,
+        because: vec![rule_reason(crate::kernel::rules::SWMSI.id, "the kernel maps MSI doorbells here")],
+    });
+    let mut regions: Vec<PlacedRegion> = ram.chain(others).chain(msi).collect();
+    regions.sort_by(|a, b| (a.span, a.kind, &a.name).cmp(&(b.span, b.kind, &b.name)));
+    regions
+}
+
+fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
+    let turned = match region.kind {
+        RegionKind::Mmio64 => {
+            knobs.iter().any(|knob| matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. }))
+        }
+        RegionKind::Mmio32 => knobs.iter().any(|knob| matches!(knob, Knob::MaxRamBelow4g { .. })),
+        RegionKind::Hotplug | RegionKind::DeviceMemory => true,
+        _ => false,
+    };
+    if turned { Placed::Knob } else { Placed::Fixed }
+}
+
+fn add_warnings(problem: &Problem, plan: &mut Plan) {
+    for constraint in &problem.tolerated {
+        let Demand::KeepOut(set) = &constraint.demand else { continue };
+        if let Some(piece) = plan.ram.iter().find(|piece| set.overlaps(piece.span)) {
+            let reason = &constraint.reason;
+            plan.warnings.push(Reason {
+                because: format!("{} at {} lies in it: {}", piece.name, piece.span, reason.because),
+                ..reason.clone()
+            });
+        }
+    }
+    if plan.guest.ipa_bits.is_none() && plan.needed_bits > 0 {
+        let because = format!(
+            "the layout needs {} bits of guest-physical address; what the host's hypervisor offers is not known",
+            plan.needed_bits
+        );
+        plan.warnings.push(rule_reason(rules::IPA_BITS, because));
+    }
+    if plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm) {
+        let because = "part of the RAM is in memory modules: the guest must boot with ACPI firmware and bring them \
+                       online (memhp_default_state=online)";
+        plan.warnings.push(rule_reason(rules::MODULES, because));
+    }
+    for disabled in &plan.disabled {
+        let because = format!("the VMM leaves out `{}` without a word: {}", disabled.name, disabled.because);
+        plan.warnings.push(rule_reason(rules::LEFT_OUT, because));
+    }
+    add_peer_warnings(problem, plan);
+}
+
+/// BARs inside a window of the host: only peer-to-peer traffic between devices of the guest is affected.
+fn add_peer_warnings(problem: &Problem, plan: &mut Plan) {
+    if problem.bars.is_empty() {
+        return;
+    }
+    for constraint in &problem.constraints {
+        let Demand::KeepOut(set) = &constraint.demand else { continue };
+        let window = plan.regions.iter().find(|region| {
+            matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64) && set.overlaps(region.span)
+        });
+        if let Some(window) = window {
+            let because = format!(
+                "the guest's PCI window `{}` at {} meets it, so peer-to-peer traffic between passed devices may fail; \
+                 DMA to RAM is not affected: {}",
+                window.name, window.span, constraint.reason.because
+            );
+            plan.warnings.push(rule_reason(rules::PEER, because));
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The search: all placements of RAM over normalised positions, the best first.
+//!
+//! What is placed is few: boot memory, modules beyond it, room for memory plugged in later. A placement that exists also
+//! exists with every piece pushed down to the start of a gap or to the end of the piece below, so only such positions are
+//! tried. Ranking, in this order: fewest pieces, biggest alignment of the pieces, fewest knobs turned, lowest end.
+//!
+//! ```text
+//!   forbidden   ####......####..........#####
+//!   boot (fixed at the bottom of the first gap)  modules fill whole gaps; the last one ends where the memory ends
+//!               ####BBBBBB####MMMMMMMMMM#####MM
+//! ```
+
+use super::bars;
+use super::problem::{Demand, Problem, rule_reason};
+use super::{PieceKind, Reason, rules};
+use crate::addr::{Address, Gpa, Span};
+use crate::size::{PageSize, Size};
+use crate::span_set::SpanSet;
+use crate::vmm::{self, BootRule, Choice, Dimm, DimmRule, Knob, MemoryMap, RegionKind, Request, Variant};
+
+/// A placement that holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Solution {
+    /// What the VMM is told.
+    pub choice: Choice,
+    /// The map that it makes of it; `None` when the VMM's own rules were not among the constraints.
+    pub map: Option<MemoryMap>,
+    /// RAM, ascending, before it is cut at NUMA nodes.
+    pub ram: Vec<(Span<Gpa>, PieceKind)>,
+    /// Whether the search moved something, or took what the VMM does by itself.
+    pub searched: bool,
+}
+
+/// The best placement, if there is any.
+#[must_use]
+pub fn search(problem: &Problem) -> Option<Solution> {
+    let forbidden = problem.forbidden();
+    let variants = variants(problem)?;
+    let most = variants.iter().filter_map(|variant| variant.dimms.as_ref()).map(|rule| rule.most).max();
+    // One piece a gap is enough, and boot memory may share its gap with a module.
+    let gaps = u32::try_from(forbidden.len()).unwrap_or(u32::MAX).saturating_add(2);
+    let most_pieces = most.unwrap_or(0).saturating_add(1).min(gaps);
+    for pieces in 1..=most_pieces {
+        if !could_fit(problem, &forbidden, pieces) {
+            continue;
+        }
+        for align in alignments(problem) {
+            for variant in &variants {
+                let found = placements(problem, variant, &forbidden, pieces, align)
+                    .into_iter()
+                    .find_map(|placement| accept(problem, variant, &forbidden, placement));
+                if found.is_some() {
+                    return found;
+                }
+            }
+        }
+    }
+    None
+}
+
+/// The VMM's own rules as constraints, with the reason for each.
+pub(super) fn vmm_rules(request: &Request) -> Vec<(Demand, Reason)> {
+    let name = vmm::describe(request);
+    let mut rules = Vec::new();
+    let first = vmm::variants(request).ok().and_then(|variants| variants.into_iter().next());
+    if let Some(variant) = first {
+        let (rule, because) = match &variant.boot {
+            BootRule::Fixed { spans, rule } => {
+                let base = spans.first().map_or(Gpa::at(0), |span| span.first());
+                (*rule, format!("{name} starts RAM at {base} and cannot move it"))
+            }
+            BootRule::Movable { within, rule, .. } => {
+                (*rule, format!("{name} can start RAM anywhere from {} up", within.first()))
+            }
+        };
+        rules.push((Demand::BootRule, rule_reason(rule, because)));
+        let (rule, because) = match &variant.dimms {
+            Some(dimms) => (
+                dimms.rule,
+                format!(
+                    "{name} takes further memory as modules of whole {}, above boot memory of at least {}",
+                    dimms.align, dimms.least_boot
+                ),
+            ),
+            None => (rules::ONE_PIECE, format!("{name} takes RAM in one piece")),
+        };
+        rules.push((Demand::PieceRule, rule_reason(rule, because)));
+    }
+    let refusal = refusal(request);
+    let rule = refusal.as_ref().map_or(rules::ACCEPTS, |(rule, _)| rule.as_str()).to_owned();
+    let because = refusal
+        .map_or_else(|| format!("{name} must accept the layout"), |(_, text)| format!("{name}: {text}"));
+    rules.push((Demand::VmmAccepts, rule_reason(&rule, because)));
+    rules
+}
+
+/// What the VMM says to its own default layout, if it refuses it.
+fn refusal(request: &Request) -> Option<(String, String)> {
+    let choice = Choice { knobs: Vec::new(), boot: request.memory, dimms: Vec::new(), hotplug: Vec::new() };
+    let error = match vmm::variants(request) {
+        Err(error) => error,
+        Ok(_) => vmm::memory_map(request, &choice).err()?,
+    };
+    Some((error.rule, error.text))
+}
+
+/// The VMM's settings, or what takes their place where its rules are not among the constraints.
+fn variants(problem: &Problem) -> Option<Vec<Variant>> {
+    let anywhere = BootRule::Movable {
+        within: Span::full(),
+        align: problem.guest.pages.size(),
+        default: Gpa::at(0),
+        rule: rules::ANYWHERE,
+    };
+    let accepts = problem.demands(|demand| *demand == Demand::VmmAccepts);
+    let mut variants = match vmm::variants(&problem.request) {
+        Ok(variants) => variants,
+        Err(_) if accepts => return None,
+        Err(_) => vec![Variant { knobs: Vec::new(), boot: anywhere.clone(), dimms: None }],
+    };
+    for variant in &mut variants {
+        if !problem.demands(|demand| *demand == Demand::BootRule) {
+            variant.boot = anywhere.clone();
+        }
+        if !problem.demands(|demand| *demand == Demand::PieceRule) {
+            variant.dimms = Some(free_modules(problem, variant.dimms.as_ref()));
+        }
+    }
+    Some(variants)
+}
+
+/// Modules anywhere. That some boot memory remains is the business of the rule on boot memory, not of this one.
+fn free_modules(problem: &Problem, rule: Option<&DimmRule>) -> DimmRule {
+    let page = problem.guest.pages.size();
+    DimmRule {
+        align: page,
+        most: 64,
+        least_boot: rule.map_or(page, |rule| rule.least_boot),
+        area_align: Size::ZERO,
+        rule: rules::ANYWHERE,
+    }
+}
+
+/// Whether the VMM's rules all hold, so that it can be asked for the memory map.
+fn vmm_rules_hold(problem: &Problem) -> bool {
+    problem.demands(|demand| *demand == Demand::BootRule)
+        && problem.demands(|demand| *demand == Demand::PieceRule)
+        && problem.demands(|demand| *demand == Demand::VmmAccepts)
+}
+
+/// Alignments of the pieces worth trying, the biggest first. The smallest is the page of the backing memory.
+fn alignments(problem: &Problem) -> Vec<Size> {
+    let least = problem.guest.pages.size();
+    let mut sizes: Vec<Size> =
+        [PageSize::G1.size(), PageSize::M2.size(), least].into_iter().filter(|&size| size >= least).collect();
+    sizes.dedup();
+    sizes
+}
+
+/// A cheap bound: so many pieces cannot hold more than so many of the largest gaps.
+fn could_fit(problem: &Problem, forbidden: &SpanSet<Gpa>, pieces: u32) -> bool {
+    let mut gaps: Vec<u128> = forbidden.gaps(Span::full()).map(Span::size_bytes).collect();
+    gaps.sort_unstable_by(|a, b| b.cmp(a));
+    let most = usize::try_from(pieces).unwrap_or(usize::MAX);
+    gaps.iter().take(most).sum::<u128>() >= u128::from(problem.guest.memory.bytes())
+}
+
+/// Boot memory and modules, not yet checked against the map of the VMM.
+struct Placement {
+    boot: Vec<Span<Gpa>>,
+    modules: Vec<Span<Gpa>>,
+    base: Option<Gpa>,
+    hotplug: Vec<Span<Gpa>>,
+}
+
+fn placements(
+    problem: &Problem,
+    variant: &Variant,
+    forbidden: &SpanSet<Gpa>,
+    pieces: u32,
+    align: Size,
+) -> Vec<Placement> {
+    let found = match (&variant.boot, pieces) {
+        (BootRule::Fixed { spans, .. }, 1) => whole_boot(problem, spans, forbidden).into_iter().collect(),
+        (BootRule::Movable { .. }, 1) => moved_boot(problem, &variant.boot, forbidden, align),
+        (boot, _) => match &variant.dimms {
+            Some(rule) => split(problem, boot, rule, forbidden, pieces, align),
+            None => Vec::new(),
+        },
+    };
+    found.into_iter().filter_map(|placement| with_hotplug(problem, variant, forbidden, placement)).collect()
+}
+
+/// All memory as boot memory at its fixed place.
+fn whole_boot(problem: &Problem, spans: &[Span<Gpa>], forbidden: &SpanSet<Gpa>) -> Option<Placement> {
+    let boot = fill(spans, problem.guest.memory)?;
+    let clear = boot.iter().all(|&span| !forbidden.overlaps(span));
+    clear.then_some(Placement { boot, modules: Vec::new(), base: None, hotplug: Vec::new() })
+}
+
+/// `size` bytes from the bottom of the spans, in their order; `None` when they are too small.
+pub(super) fn fill(spans: &[Span<Gpa>], size: Size) -> Option<Vec<Span<Gpa>>> {
+    let mut left = size;
+    let mut filled = Vec::new();
+    for &span in spans {
+        if left.is_zero() {
+            break;
+        }
+        let take = span.size().map_or(left, |room| room.min(left));
+        filled.push(Span::from_start_size(span.first(), take)?);
+        left = left.checked_sub(take)?;
+    }
+    left.is_zero().then_some(filled)
+}
+
+/// All memory in one piece: where the VMM puts it by itself, or at the lowest place that is free.
+fn moved_boot(problem: &Problem, boot: &BootRule, forbidden: &SpanSet<Gpa>, align: Size) -> Vec<Placement> {
+    let BootRule::Movable { within, align: rule_align, default, .. } = boot else { return Vec::new() };
+    let align = align.max(*rule_align);
+    let at = |base: Gpa| {
+        let span = Span::from_start_size(base, problem.guest.memory)?;
+        let base = (base != *default).then_some(base);
+        Some(Placement { boot: vec![span], modules: Vec::new(), base, hotplug: Vec::new() })
+    };
+    let stays = Span::from_start_size(*default, problem.guest.memory)
+        .filter(|&span| within.covers(span) && default.is_aligned(align) && !forbidden.overlaps(span));
+    let bases =
+        stays.map(|_| *default).into_iter().chain(forbidden.first_fit(problem.guest.memory, align, *within));
+    bases.filter_map(at).collect()
+}
+
+/// Boot memory as far as it goes and the rest in modules, `pieces` in all.
+fn split(
+    problem: &Problem,
+    boot: &BootRule,
+    rule: &DimmRule,
+    forbidden: &SpanSet<Gpa>,
+    pieces: u32,
+    align: Size,
+) -> Vec<Placement> {
+    let align = align.max(rule.align);
+    let modules = pieces.saturating_sub(1).min(rule.most);
+    let spans: Vec<Span<Gpa>> = match boot {
+        BootRule::Fixed { spans, .. } => spans.clone(),
+        BootRule::Movable { within, .. } => {
+            forbidden.gaps(*within).filter_map(|gap| gap.shrink_to(align)).collect()
+        }
+    };
+    let mut found = Vec::new();
+    for size in boot_sizes(problem, &spans, rule, forbidden) {
+        let Some(boot) = fill(&spans, size) else { continue };
+        if boot.iter().any(|&span| forbidden.overlaps(span)) {
+            continue;
+        }
+        let end = boot.last().map_or(Some(Gpa::at(0)), |span| span.last().checked_add(Size::from_bytes(1)));
+        let area =
+            end.and_then(|end| end.align_up(rule.area_align)).and_then(|at| Span::new(at, Gpa::at(u64::MAX)));
+        let rest = problem.guest.memory.checked_sub(size);
+        let (Some(area), Some(rest)) = (area, rest) else { continue };
+        if let Some(modules) = fill_gaps(forbidden, area, rest, align, modules) {
+            let base = match boot.first() {
+                Some(first) if rule.rule == rules::ANYWHERE => Some(first.first()),
+                _ => None,
+            };
+            found.push(Placement { boot, modules, base, hotplug: Vec::new() });
+        }
+    }
+    found.sort_by_key(|placement| placement.modules.last().map(|span| span.last()));
+    found
+}
+
+/// Sizes of boot memory worth trying: the most that fits below the first forbidden byte, and what ends at a multiple of
+/// the area's alignment below a gap (the area for modules starts there, so a smaller boot memory can open that gap).
+fn boot_sizes(
+    problem: &Problem,
+    spans: &[Span<Gpa>],
+    rule: &DimmRule,
+    forbidden: &SpanSet<Gpa>,
+) -> Vec<Size> {
+    let memory = problem.guest.memory;
+    let mut room = Size::ZERO;
+    let mut sizes = Vec::new();
+    for &span in spans {
+        let free = forbidden.gaps(span).next().filter(|gap| gap.first() == span.first());
+        let Some(free) = free else { break };
+        for edge in forbidden.gaps(Span::full()).map(|gap| gap.first().align_down(rule.area_align)) {
+            if free.contains(edge) {
+                let below = Size::from_bytes(edge.get().saturating_sub(free.first().get()));
+                sizes.extend(room.checked_add(below));
+            }
+        }
+        let Some(sum) = free.size().and_then(|size| room.checked_add(size)) else { break };
+        room = sum;
+        if free != span {
+            break;
+        }
+    }
+    sizes.push(room.min(memory));
+    let mut sizes: Vec<Size> = sizes
+        .into_iter()
+        .filter_map(|size| whole_modules(memory, size.min(room).min(memory), rule.align))
+        .filter(|&size| size >= rule.least_boot.min(memory) && size < memory)
+        .collect();
+    sizes.sort_unstable_by(|a, b| b.cmp(a));
+    sizes.dedup();
+    sizes
+}
+
+/// The most boot memory of at most `size` that leaves whole modules for the rest.
+fn whole_modules(memory: Size, size: Size, align: Size) -> Option<Size> {
+    let rest = memory.checked_sub(size)?;
+    memory.checked_sub(Size::from_bytes(align.round_up(rest.bytes())?))
+}
+
+/// At most `most` pieces of free space within `area` that hold `size` bytes and end as low as possible; `None` when
+/// they cannot. Every piece but the last fills its gap.
+fn fill_gaps(
+    forbidden: &SpanSet<Gpa>,
+    area: Span<Gpa>,
+    size: Size,
+    align: Size,
+    most: u32,
+) -> Option<Vec<Span<Gpa>>> {
+    let most = usize::try_from(most).ok().filter(|&most| most > 0)?;
+    let mut largest: Vec<Span<Gpa>> = Vec::new();
+    for gap in forbidden.gaps(area).filter_map(|gap| gap.shrink_to(align)) {
+        let full: u128 = largest.iter().take(most.saturating_sub(1)).map(|gap| gap.size_bytes()).sum();
+        let rest = u128::from(size.bytes()).saturating_sub(full);
+        if rest <= gap.size_bytes() {
+            let rest = u64::try_from(rest).ok().map(Size::from_bytes)?;
+            let mut pieces: Vec<Span<Gpa>> = largest.into_iter().take(most.saturating_sub(1)).collect();
+            pieces.extend(Span::from_start_size(gap.first(), rest));
+            pieces.sort_unstable();
+            return Some(pieces);
+        }
+        // Largest first; of equals the lower first.
+        let at = largest.partition_point(|known| known.size_bytes() >= gap.size_bytes());
+        largest.insert(at, gap);
+        largest.truncate(most);
+    }
+    None
+}
+
+/// Adds room for memory plugged in later, above everything else that the placement holds.
+fn with_hotplug(
+    problem: &Problem,
+    variant: &Variant,
+    forbidden: &SpanSet<Gpa>,
+    placement: Placement,
+) -> Option<Placement> {
+    let size = problem.guest.hotplug;
+    if size.is_zero() {
+        return Some(placement);
+    }
+    let rule = variant.dimms.as_ref()?;
+    let taken: SpanSet<Gpa> = placement.boot.iter().chain(&placement.modules).copied().collect();
+    let end = placement.boot.last()?.last().checked_add(Size::from_bytes(1))?.align_up(rule.area_align)?;
+    let area = Span::new(end, Gpa::at(u64::MAX))?;
+    let taken = taken.union(forbidden);
+    let align = rule.align.max(problem.guest.pages.size());
+    let modules = u32::try_from(placement.modules.len()).unwrap_or(u32::MAX);
+    let slots = rule.most.saturating_sub(modules);
+    let hotplug = (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most))?;
+    Some(Placement { hotplug, ..placement })
+}
+
+/// Turns a placement into a solution when the VMM and the BARs agree.
+fn accept(
+    problem: &Problem,
+    variant: &Variant,
+    forbidden: &SpanSet<Gpa>,
+    placement: Placement,
+) -> Option<Solution> {
+    let boot: u128 = placement.boot.iter().map(|span| span.size_bytes()).sum();
+    let mut knobs = variant.knobs.clone();
+    knobs.extend(placement.base.map(|at| Knob::RamBase { at }));
+    let choice = Choice {
+        knobs,
+        boot: Size::from_bytes(u64::try_from(boot).ok()?),
+        dimms: placement.modules.iter().map(|&span| Dimm { span }).collect(),
+        hotplug: placement.hotplug,
+    };
+    let searched = !choice.knobs.is_empty() || !choice.dimms.is_empty();
+    if !vmm_rules_hold(problem) {
+        let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
+        let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
+        return Some(Solution { ram: boot.chain(modules).collect(), map: None, searched, choice });
+    }
+    let map = vmm::memory_map(&problem.request, &choice).ok()?;
+    let boot: Vec<Span<Gpa>> = map
+        .regions
+        .iter()
+        .filter(|region| region.kind == RegionKind::Ram)
+        .map(|region| region.span)
+        .collect();
+    let modules: SpanSet<Gpa> = choice.dimms.iter().map(|dimm| dimm.span).collect();
+    let mut ram: Vec<(Span<Gpa>, PieceKind)> = boot
+        .iter()
+        .filter(|span| !modules.covers(**span))
+        .map(|&span| (span, PieceKind::Boot))
+        .chain(choice.dimms.iter().map(|dimm| (dimm.span, PieceKind::Dimm)))
+        .collect();
+    ram.sort_unstable();
+    let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
+    let room =
+        !problem.demands(|demand| *demand == Demand::BarRoom) || bars::fit(&problem.bars, &map).is_ok();
+    (clear && room && devices_clear(problem, &map)).then_some(Solution {
+        ram,
+        map: Some(map),
+        searched,
+        choice,
+    })
+}
+
+/// Whether BARs keep out of what the VMM lets them not overlap. Emulated devices are not backed by memory of the host and
+/// are not compared.
+fn devices_clear(problem: &Problem, map: &MemoryMap) -> bool {
+    let low = map.regions.iter().find(|region| region.kind == RegionKind::Mmio32);
+    let bars = low.and_then(|window| bars::bumped(&problem.bars, window.span));
+    problem.constraints.iter().all(|constraint| match &constraint.demand {
+        Demand::DevicesKeepOut(set) => bars.is_none_or(|span| !set.overlaps(span)),
+        _ => true,
+    })
+}

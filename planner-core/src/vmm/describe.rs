@@ -1,0 +1,31 @@
+//! How a VMM is named in messages.
+
+use super::Request;
+
+/// The machine type of the request without its options, or the default's name.
+#[must_use]
+pub fn machine_type(request: &Request) -> &str {
+    let asked = request.machine.split(',').next().unwrap_or_default();
+    if !asked.is_empty() {
+        return asked;
+    }
+    super::known()
+        .iter()
+        .find(|known| known.kind == request.kind && known.arch == request.arch)
+        .map_or("", |known| known.machine)
+}
+
+/// The machine type with its options, as the user gave it, or the default's name.
+#[must_use]
+pub fn machine_name(request: &Request) -> String {
+    if request.machine.is_empty() { machine_type(request).into() } else { request.machine.clone() }
+}
+
+/// `qemu 11.1 virt`, `kvmtool`: for messages.
+#[must_use]
+pub fn describe(request: &Request) -> String {
+    match (request.kind, machine_type(request)) {
+        (kind @ crate::facts::guest::VmmKind::Kvmtool, _) => kind.to_string(),
+        (kind, machine) => format!("{kind} {} {machine}", request.version).trim_end().to_owned(),
+    }
+}

@@ -1,0 +1,335 @@
+//! The five laws of the planner, on small random hosts: verify accepts every plan; less reserved never makes a plan
+//! impossible; the causes of a conflict alone still conflict, and none can be spared; the order of the input changes
+//! nothing; brute force agrees.
+
+use planner_core::addr::{BusAddr, Hpa, Iova, Span};
+use planner_core::facts::Arch;
+use planner_core::facts::guest::{AvoidFact, GuestFacts, MemoryFact, PassFact, VmmFact, VmmKind};
+use planner_core::facts::host::{
+    DeviceFact, FirmwareKind, FirmwareRegionFact, HostFacts, IommuFact, IommuModel, KernelFact, PeerToPeer,
+    RootComplexFact, StreamMapFact, WindowFact, WindowKind,
+};
+use planner_core::guest::{GuestSpec, resolve as guest_resolve};
+use planner_core::host::{Host, resolve as host_resolve};
+use planner_core::ids::{PciAddress, RequesterId};
+use planner_core::kernel::ReservedReport;
+use planner_core::kernel::report::{Question, report};
+use planner_core::plan::{self, Plan, Problem, conflict, place};
+use planner_core::size::{PageSize, Size};
+use planner_core::verify::verify;
+use planner_core::version::Version;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+
+/// Everything lies on multiples of this, so that brute force has few positions to try.
+const UNIT: u64 = 256 << 20;
+/// The aperture ends after so many units (16 GiB).
+const UNITS: u64 = 64;
+
+/// A small world: spans are `(first unit, number of units)`.
+#[derive(Clone, Debug)]
+struct World {
+    windows: Vec<(u64, u64)>,
+    firmware: Vec<(u64, u64)>,
+    avoid: Vec<(u64, u64)>,
+    memory_units: u64,
+    vmm: VmmKind,
+}
+
+fn world() -> impl Strategy<Value = World> {
+    let spans = |most| prop::collection::vec((0..UNITS, 1_u64..9), 0..most);
+    let vmm = prop_oneof![Just(VmmKind::Qemu), Just(VmmKind::Kvmtool)];
+    (spans(4), spans(4), spans(3), 1_u64..25, vmm).prop_map(
+        |(windows, firmware, avoid, memory_units, vmm)| {
+            // Windows of one root complex do not overlap; neighbours would merge and hide the order from the fourth law.
+            let mut taken = [false; 256];
+            let mut free = |&(first, count): &(u64, u64)| {
+                let units: Vec<usize> =
+                    (first..first + count).map(|unit| usize::try_from(unit).unwrap()).collect();
+                let clear = units.iter().all(|&unit| !taken[unit]);
+                units.iter().for_each(|&unit| taken[unit] = true);
+                clear
+            };
+            let windows = windows.into_iter().filter(|window| free(window)).collect();
+            World { windows, firmware, avoid, memory_units, vmm }
+        },
+    )
+}
+
+fn device() -> PciAddress {
+    PciAddress::new(0, 1, 0, 0).unwrap()
+}
+
+fn span<A: planner_core::addr::Address>((first, count): (u64, u64)) -> Span<A> {
+    Span::of(first * UNIT, (first + count) * UNIT - 1).unwrap()
+}
+
+fn host_of(world: &World) -> Host {
+    let complex = RootComplexFact {
+        name: "pcie".into(),
+        last_bus: 255,
+        streams: vec![StreamMapFact {
+            iommu: "smmu".into(),
+            first: RequesterId(0),
+            last: RequesterId(0xffff),
+            stream: None,
+            shared: false,
+            origin: Default::default(),
+        }],
+        windows: world.windows.iter().map(|&window| window_fact(window)).collect(),
+        devices: vec![device_fact()],
+        ..RootComplexFact::default()
+    };
+    let facts = HostFacts {
+        name: "small".into(),
+        arch: Some(Arch::Aarch64),
+        kernel: Some(KernelFact {
+            version: Version::new(6, 1),
+            page_size: Some(PageSize::K4),
+            va_bits: None,
+            iommufd: None,
+            unsafe_interrupts: None,
+            origin: Default::default(),
+        }),
+        iommus: vec![IommuFact {
+            name: "smmu".into(),
+            model: Some(IommuModel::SmmuV3),
+            base: None,
+            aperture: Span::<Iova>::of(0, UNITS * UNIT - 1),
+            pages: None,
+            origin: Default::default(),
+        }],
+        root_complexes: vec![complex],
+        firmware: world.firmware.iter().map(|&region| firmware_fact(region)).collect(),
+        ..HostFacts::default()
+    };
+    let (host, found) = host_resolve::resolve(&facts);
+    assert!(!planner_core::diag::has_errors(&found), "{found:?}");
+    host
+}
+
+fn window_fact(window: (u64, u64)) -> WindowFact {
+    let cpu: Span<Hpa> = span(window);
+    WindowFact {
+        kind: WindowKind::Mem64,
+        cpu,
+        bus: BusAddr::at(window.0 * UNIT),
+        prefetchable: false,
+        p2p: Some(PeerToPeer::Intercepts),
+        origin: Default::default(),
+    }
+}
+
+fn device_fact() -> DeviceFact {
+    DeviceFact {
+        address: device(),
+        id: None,
+        class: "0200".parse().ok(),
+        node: None,
+        bars: Vec::new(),
+        msix: None,
+        msi: None,
+        sriov: None,
+        origin: Default::default(),
+    }
+}
+
+fn firmware_fact(region: (u64, u64)) -> FirmwareRegionFact {
+    FirmwareRegionFact {
+        name: format!("region{}", region.0),
+        kind: FirmwareKind::Reserved,
+        span: span(region),
+        devices: vec![device()],
+        origin: Default::default(),
+    }
+}
+
+fn guest_of(world: &World, host: &Host) -> GuestSpec {
+    let facts = GuestFacts {
+        name: "guest".into(),
+        vmm: Some(VmmFact {
+            kind: world.vmm,
+            version: None,
+            machine: None,
+            cpu: None,
+            origin: Default::default(),
+        }),
+        memory: Some(MemoryFact {
+            size: Size::from_bytes(world.memory_units * UNIT),
+            pages: Some(PageSize::M2),
+            hotplug: None,
+            slots: None,
+            origin: Default::default(),
+        }),
+        pass: vec![PassFact { device: device(), origin: Default::default() }],
+        avoid: world
+            .avoid
+            .iter()
+            .map(|&avoid| AvoidFact { span: span(avoid), origin: Default::default() })
+            .collect(),
+        ..GuestFacts::default()
+    };
+    let (guest, found) = guest_resolve::resolve(&facts, host);
+    guest.unwrap_or_else(|| panic!("{found:?}"))
+}
+
+fn scene(world: &World) -> (Host, ReservedReport, GuestSpec) {
+    let host = host_of(world);
+    let reserved = report(&host, &Question::default());
+    let guest = guest_of(world, &host);
+    (host, reserved, guest)
+}
+
+fn planned(world: &World) -> Option<Plan> {
+    let (host, reserved, guest) = scene(world);
+    plan::plan(&host, &reserved, &guest).ok()
+}
+
+/// The world without one of its obstacles, for each of them.
+fn less_reserved(world: &World) -> Vec<World> {
+    let mut worlds = Vec::new();
+    for index in 0..world.windows.len() {
+        let mut less = world.clone();
+        less.windows.remove(index);
+        worlds.push(less);
+    }
+    for index in 0..world.firmware.len() {
+        let mut less = world.clone();
+        less.firmware.remove(index);
+        worlds.push(less);
+    }
+    for index in 0..world.avoid.len() {
+        let mut less = world.clone();
+        less.avoid.remove(index);
+        worlds.push(less);
+    }
+    worlds
+}
+
+/// Which units RAM may use, by looking at each.
+fn free_units(world: &World) -> Vec<bool> {
+    let obstacles = || world.windows.iter().chain(&world.firmware).chain(&world.avoid);
+    // Unit 0 holds the MSI window at 0x0800_0000.
+    (0..UNITS)
+        .map(|unit| unit != 0 && !obstacles().any(|&(first, count)| (first..first + count).contains(&unit)))
+        .collect()
+}
+
+/// The fewest pieces with which the guest fits, by trying everything.
+fn brute_force(world: &World) -> Option<u64> {
+    let free = free_units(world);
+    let is_free =
+        |unit: u64| usize::try_from(unit).ok().and_then(|unit| free.get(unit)).copied().unwrap_or(false);
+    let memory = world.memory_units;
+    match world.vmm {
+        // kvmtool: one piece from 2 GiB (unit 8) up.
+        VmmKind::Kvmtool => (8..UNITS).any(|base| (base..base + memory).all(is_free)).then_some(1),
+        // QEMU virt: boot memory of at least 1 GiB at 1 GiB (unit 4); modules above its end rounded up to 1 GiB.
+        VmmKind::Qemu => (1..=memory)
+            .filter(|&boot| boot == memory || boot >= 4)
+            .filter(|&boot| (4..4 + boot).all(is_free))
+            .filter_map(|boot| {
+                let area = (4 + boot).next_multiple_of(4);
+                fewest_runs(memory - boot, &runs((area..UNITS).map(is_free))).map(|runs| 1 + runs)
+            })
+            .min(),
+    }
+}
+
+fn runs(units: impl Iterator<Item = bool>) -> Vec<u64> {
+    let mut runs = vec![0];
+    for free in units {
+        match (free, runs.last_mut()) {
+            (true, Some(run)) => *run += 1,
+            _ => runs.push(0),
+        }
+    }
+    runs
+}
+
+/// The smallest number of runs that hold so many units, over all subsets of the runs.
+fn fewest_runs(units: u64, runs: &[u64]) -> Option<u64> {
+    let runs: Vec<u64> = runs.iter().copied().filter(|&run| run > 0).collect();
+    (0_u32..1 << runs.len())
+        .filter(|set| {
+            let chosen = runs.iter().enumerate().filter(|(index, _)| set & (1 << index) != 0);
+            chosen.map(|(_, run)| run).sum::<u64>() >= units
+        })
+        .map(|set| u64::from(set.count_ones()))
+        .min()
+}
+
+/// Stretches of RAM: modules that touch count as two, boot memory and a touching module too.
+fn pieces(plan: &Plan) -> u64 {
+    u64::try_from(plan.ram.len()).unwrap()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn verify_accepts_every_plan(world in world()) {
+        let (host, reserved, guest) = scene(&world);
+        if let Ok(plan) = plan::plan(&host, &reserved, &guest) {
+            prop_assert_eq!(verify(&host, &reserved, &guest, &plan), vec![]);
+        }
+    }
+
+    #[test]
+    fn less_reserved_never_makes_a_plan_impossible(world in world()) {
+        if planned(&world).is_some() {
+            for less in less_reserved(&world) {
+                prop_assert!(planned(&less).is_some(), "{:?}", less);
+            }
+        }
+    }
+
+    #[test]
+    fn the_causes_of_a_conflict_suffice_and_none_can_be_spared(world in world()) {
+        let (host, reserved, guest) = scene(&world);
+        let problem = Problem::new(&host, &reserved, &guest);
+        if plan::solve(&problem).is_err() {
+            let core = conflict::minimal_core(&problem);
+            prop_assert!(place::search(&problem.with_constraints(core.clone())).is_none());
+            for index in 0..core.len() {
+                let mut spared = core.clone();
+                spared.remove(index);
+                prop_assert!(place::search(&problem.with_constraints(spared)).is_some(), "{:?}", core[index]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_input_changes_nothing(world in world()) {
+        let mut turned = world.clone();
+        turned.windows.reverse();
+        turned.firmware.reverse();
+        turned.avoid.reverse();
+        let (one, other) = (planned(&world), planned(&turned));
+        prop_assert_eq!(one.map(|plan| plan.ram), other.map(|plan| plan.ram));
+    }
+
+    #[test]
+    fn brute_force_agrees(world in world()) {
+        prop_assert_eq!(planned(&world).as_ref().map(pieces), brute_force(&world), "{:?}", planned(&world));
+    }
+}
+
+#[test]
+fn the_worlds_are_worth_trying() {
+    // A generator that made only easy or only impossible worlds would prove nothing.
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let (mut plans, mut conflicts, mut split) = (0, 0, 0);
+    for _ in 0..300 {
+        let world = world().new_tree(&mut runner).unwrap().current();
+        match planned(&world) {
+            Some(plan) if plan.ram.len() > 1 => split += 1,
+            Some(_) => plans += 1,
+            None => conflicts += 1,
+        }
+    }
+    assert!(
+        plans > 30 && conflicts > 30 && split > 15,
+        "{plans} plans, {split} split, {conflicts} conflicts"
+    );
+}
