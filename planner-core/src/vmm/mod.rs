@@ -116,6 +116,7 @@ pub enum Knob {
         size: Size,
     },
     /// QEMU x86: RAM below 4 GiB ends here at the latest.
+    #[serde(rename = "max-ram-below-4g")]
     MaxRamBelow4g {
         /// The limit.
         limit: Size,

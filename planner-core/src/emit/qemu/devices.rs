@@ -14,7 +14,8 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     refuse(plan, &machine)?;
     let mut options = Vec::new();
     if plan.guest.iommufd {
-        options.push(QemuOption::new("-object").head("iommufd").with("id", "iommufd0"));
+        let option = QemuOption::new("-object").head("iommufd").with("id", "iommufd0");
+        options.push(option.because("the guest's devices are passed through with iommufd"));
     }
     match plan.guest.viommu {
         Viommu::None => {}

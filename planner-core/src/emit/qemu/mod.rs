@@ -10,6 +10,7 @@ mod readconfig;
 
 use super::parts::{made_for, one_line, refuse_too_many};
 use super::{OutputFile, Unsupported, shell};
+use crate::addr::Address;
 use crate::facts::Arch;
 use crate::facts::guest::VmmKind;
 use crate::plan::{Plan, VmmOption};
@@ -114,11 +115,14 @@ fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
 }
 
 fn comments(plan: &Plan) -> Vec<String> {
-    let mut comments = vec![format!(
-        "Made for QEMU {}. Add what the guest boots from, its disks and its networks.",
-        plan.vmm.version
-    )];
+    let version = plan.vmm.version;
+    let mut comments =
+        vec![format!("Made for QEMU {version}. Add what the guest boots from, its disks and its networks.")];
     comments.extend(machine::firmware_comment(plan));
+    comments.extend(plan.hotplug.iter().map(|room| {
+        let addr = room.first().get();
+        format!("Memory plugged in later belongs to {room}: device_add pc-dimm,memdev=ID,addr={addr:#x}")
+    }));
     comments
 }
 

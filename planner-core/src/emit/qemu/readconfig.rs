@@ -1,8 +1,83 @@
-//! QEMU's `-readconfig` file (util/qemu-config.c, qemu_config_foreach).
+//! QEMU's `-readconfig` file: groups of `key = "value"`.
+//!
+//! It knows no escapes: a value with a quote in it, or a line of more than 1023 bytes, cannot be said
+//! (util/qemu-config.c, qemu_config_foreach). Such options stay on the command line, and so do those that are no group:
+//! `-cpu`, `-display`, `-serial`, `-nodefaults`. Tried with QEMU 7.2.22; `-object`, `-machine` and `-smp` became groups
+//! again in QEMU 6.1 (system/vl.c, qemu_record_config_group), after they had been lost in 6.0.
 
 use super::QemuOption;
 
+/// qemu_config_foreach reads lines into 1024 bytes, newline and terminator included.
+const LONGEST_LINE: usize = 1022;
+/// It reads names into 64 bytes.
+const LONGEST_NAME: usize = 63;
+
+/// Groups by option, with the key of what stands first.
+const GROUPS: [(&str, &str, &str); 9] = [
+    ("-name", "name", "guest"),
+    ("-machine", "machine", "type"),
+    ("-accel", "accel", "accel"),
+    ("-smp", "smp-opts", "cpus"),
+    ("-m", "memory", "size"),
+    ("-object", "object", "qom-type"),
+    ("-numa", "numa", "type"),
+    ("-drive", "drive", "if"),
+    ("-device", "device", "driver"),
+];
+
 /// Moves what such a file can hold into one; the rest stays on the command line.
 pub(super) fn split(options: Vec<QemuOption>) -> (String, Vec<QemuOption>) {
-    (String::new(), options)
+    let mut text = String::from("# For QEMU's -readconfig; the command that uses it is in qemu.args.\n");
+    let mut rest = Vec::new();
+    for option in options {
+        match group(&option) {
+            Some(group) => text += &group,
+            None => rest.push(option),
+        }
+    }
+    (text, rest)
+}
+
+/// The option as a group of the file, if the file can hold it.
+fn group(option: &QemuOption) -> Option<String> {
+    if option.flag == "-global" {
+        return global(option.head.as_deref()?);
+    }
+    let (_, name, first_key) = GROUPS.iter().find(|(flag, ..)| *flag == option.flag)?;
+    let head = option.head.iter().map(|head| (*first_key, head.as_str()));
+    let mut id = None;
+    let mut lines = String::new();
+    for (key, value) in
+        head.chain(option.properties.iter().map(|(key, value)| (key.as_str(), value.as_str())))
+    {
+        match key {
+            "id" => id = Some(value),
+            // A list, whose first element a file must number (qobject_input_visitor_new_keyval).
+            "host-nodes" => lines += &line("host-nodes.0", value)?,
+            _ => lines += &line(key, value)?,
+        }
+    }
+    match id {
+        Some(id) if id.len() > LONGEST_NAME || !can_hold(id) => None,
+        Some(id) => Some(format!("\n[{name} \"{id}\"]\n{lines}")),
+        None => Some(format!("\n[{name}]\n{lines}")),
+    }
+}
+
+/// `-global driver.property=value`.
+fn global(head: &str) -> Option<String> {
+    let (driver, rest) = head.split_once('.')?;
+    let (property, value) = rest.split_once('=')?;
+    let lines = [line("driver", driver)?, line("property", property)?, line("value", value)?];
+    Some(format!("\n[global]\n{}", lines.concat()))
+}
+
+fn line(key: &str, value: &str) -> Option<String> {
+    let name = (1..=LONGEST_NAME).contains(&key.len()) && !key.contains(char::is_whitespace) && can_hold(key);
+    let line = format!("  {key} = \"{value}\"\n");
+    (name && can_hold(value) && line.len() <= LONGEST_LINE).then_some(line)
+}
+
+fn can_hold(text: &str) -> bool {
+    !text.contains(|c: char| c == '"' || c.is_control())
 }

@@ -1,0 +1,7 @@
+# Image stands for the guest's kernel; add -i for its initrd and -p for its command line.
+lkvm run \
+  --name guest \
+  -c 8 \
+  -m 2048M@2097216K \
+  --vfio-pci 0000:03:00.0 \
+  -k Image
