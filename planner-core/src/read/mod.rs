@@ -1,1 +1,3 @@
 //! Readers.
+
+pub mod language;

@@ -1,0 +1,203 @@
+//! What a `guest` block may hold.
+
+use super::{ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, YES_NO, many, may, must, words_of};
+use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu, VmmKind};
+
+const U32: u64 = 0xffff_ffff;
+
+const VMMS: &[&str] = &words_of::<_, { VmmKind::WORDS.len() }>(VmmKind::WORDS);
+const VIOMMUS: &[&str] = &words_of::<_, { Viommu::WORDS.len() }>(Viommu::WORDS);
+const HAZARDS: &[&str] = &words_of::<_, { HazardPolicy::WORDS.len() }>(HazardPolicy::WORDS);
+const POLICIES: &[&str] = &words_of::<_, { LayoutPolicy::WORDS.len() }>(LayoutPolicy::WORDS);
+
+pub(super) static GUEST: Block = Block {
+    name: "guest",
+    clauses: &[
+        Clause {
+            keyword: "arch",
+            args: &[must("ARCH", Shape::Word(ARCHES))],
+            doc: "Instruction set of the guest.",
+            absent: "that of the host",
+            example: "arch aarch64",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "vmm",
+            args: &[must("VMM", Shape::Word(VMMS)), may("VERSION", Shape::Version)],
+            body: Body::May(&VMM),
+            doc: "The virtual machine monitor that shall run it, and its version.",
+            absent: "`qemu`, in the newest version that the planner knows",
+            example: "vmm qemu 11.1 { machine \"virt,gic-version=3\"  cpu host }",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "memory",
+            args: &[must("SIZE", Shape::Size)],
+            body: Body::May(&MEMORY),
+            doc: "How much memory it has at boot.",
+            absent: "the sum over its NUMA nodes",
+            example: "memory 16G { pages 2M }",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "numa",
+            args: &[must("N", Shape::Number(U32))],
+            body: Body::Must(&NUMA),
+            count: Count::Many,
+            doc: "A NUMA node of the guest.",
+            absent: "a guest without NUMA",
+            example: "numa 0 { memory 8G  cpus 0..=3 }",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "vcpus",
+            args: &[must("N", Shape::Number(U32))],
+            doc: "Number of virtual CPUs.",
+            absent: "`1`",
+            example: "vcpus 8",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "pass",
+            args: &[many("BDF", Shape::Pci)],
+            count: Count::Many,
+            doc: "Devices of the host to pass through. Without a segment, segment 0.",
+            absent: "none",
+            example: "pass 0000:01:00.0 0000:01:00.1",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "viommu",
+            args: &[must("KIND", Shape::Word(VIOMMUS))],
+            doc: "The IOMMU that the guest itself sees.",
+            absent: "`none`",
+            example: "viommu virtio",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "iommufd",
+            args: &[must("YES", Shape::Word(YES_NO))],
+            doc: "Whether the VMM shall use iommufd rather than VFIO type1 containers.",
+            absent: "`no`",
+            example: "iommufd yes",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "hazards",
+            args: &[must("POLICY", Shape::Word(HAZARDS))],
+            doc: "What is done about addresses that the kernel does not refuse but that the hardware may misroute. \
+                  `strict`: RAM keeps out, BARs are warned about. `relaxed`: RAM is warned about too. `ignore`: \
+                  nobody looks.",
+            absent: "`strict`",
+            example: "hazards relaxed",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "policy",
+            args: &[must("POLICY", Shape::Word(POLICIES))],
+            doc: "`host-fit`: a layout for this host and these devices. `portable`: one that keeps clear of what any \
+                  group of the host reserves, so that another device can be passed through later.",
+            absent: "`host-fit`",
+            example: "policy portable",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "ipa",
+            args: &[must("N", Shape::Bits(32, 64))],
+            doc: "How many guest-physical address bits the guest may use.",
+            absent: "what the host offers",
+            example: "ipa 40 bits",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "avoid",
+            args: &[must("SPAN", Shape::Span)],
+            count: Count::Many,
+            doc: "Guest-physical addresses to keep clear of RAM, for a reason of your own.",
+            example: "avoid 0x1_0000_0000 + 4G",
+            ..CLAUSE
+        },
+    ],
+};
+
+static VMM: Block = Block {
+    name: "vmm",
+    clauses: &[
+        Clause {
+            keyword: "machine",
+            args: &[must("MACHINE", Shape::Name)],
+            doc: "Machine type and options in the VMM's own words.",
+            absent: "the VMM's default for the architecture",
+            example: "machine \"virt,gic-version=3\"",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "cpu",
+            args: &[must("MODEL", Shape::Name)],
+            doc: "CPU model in the VMM's own words.",
+            absent: "`host`",
+            example: "cpu host",
+            ..CLAUSE
+        },
+    ],
+};
+
+static MEMORY: Block = Block {
+    name: "memory",
+    clauses: &[
+        Clause {
+            keyword: "pages",
+            args: &[must("SIZE", Shape::PageSize)],
+            doc: "Size of the host pages behind it. RAM is placed on multiples of it.",
+            absent: "the host's page size",
+            example: "pages 2M",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "hotplug",
+            args: &[must("SIZE", Shape::Size)],
+            doc: "How much more may be plugged in later; room is kept for it.",
+            absent: "none",
+            example: "hotplug 32G",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "slots",
+            args: &[must("N", Shape::Number(U32))],
+            doc: "Into how many slots that may be plugged.",
+            absent: "none",
+            example: "slots 4",
+            ..CLAUSE
+        },
+    ],
+};
+
+static NUMA: Block = Block {
+    name: "numa",
+    clauses: &[
+        Clause {
+            keyword: "memory",
+            args: &[must("SIZE", Shape::Size)],
+            count: Count::Required,
+            doc: "Its share of the memory.",
+            example: "memory 8G",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "cpus",
+            args: &[must("FIRST", Shape::Range(U32))],
+            doc: "Its virtual CPUs.",
+            absent: "left to the VMM",
+            example: "cpus 0..=3",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "host-node",
+            args: &[must("N", Shape::Number(U32))],
+            doc: "The host's NUMA node that its memory comes from.",
+            absent: "any",
+            example: "host-node 0",
+            ..CLAUSE
+        },
+    ],
+};

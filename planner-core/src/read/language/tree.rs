@@ -1,0 +1,458 @@
+//! Tokens to a tree of clauses, by the tables of [`super::grammar`].
+//!
+//! One fault gives one diagnostic: what cannot be understood is skipped up to the next clause of the block, the end of
+//! the line or the closing brace, and a clause that was complained about is marked, so that nobody later complains
+//! about what it fails to say. Recursion is bounded by the grammar, which nests four deep; unknown blocks are skipped
+//! without it.
+
+use std::ops::Range;
+
+use super::codes;
+use super::grammar::{Arg, Block, Body, Clause, Count, TEXT};
+use super::sink::Sink;
+use super::suggest::{any_of, nearest, shown};
+use super::token::{Kind, Token, Tokens};
+use super::value::{Value, What};
+
+/// A clause that was understood.
+pub(super) struct Node {
+    /// Its row in the tables.
+    pub(super) clause: &'static Clause,
+    /// Its words without its block.
+    pub(super) header: Range<usize>,
+    /// Its line, from 0.
+    pub(super) line: usize,
+    /// Its values in the order of the text.
+    pub(super) values: Vec<Given>,
+    /// Its block.
+    pub(super) body: Option<Braces>,
+}
+
+/// A value of a clause.
+pub(super) struct Given {
+    pub(super) arg: &'static Arg,
+    pub(super) value: Value,
+    /// Where it stands, with the words in front of it.
+    pub(super) at: Range<usize>,
+}
+
+/// A block with its braces.
+pub(super) struct Braces {
+    pub(super) nodes: Vec<Node>,
+    /// The opening brace.
+    pub(super) open: Token,
+    /// The closing brace.
+    pub(super) close: Token,
+}
+
+/// Reads the tokens of a whole text.
+pub(super) fn tree(text: &str, tokens: &Tokens, sink: &mut Sink) -> Vec<Node> {
+    let count = |kind| tokens.tokens.iter().filter(|token| token.kind == kind).count();
+    let (opened, closed) = (count(Kind::Open), count(Kind::Close));
+    let mut parser = Parser {
+        text,
+        tokens: &tokens.tokens,
+        at: 0,
+        last: Token { kind: Kind::End, start: 0, end: 0, line: 0, spoilt: false },
+        unclosed: opened.saturating_sub(closed),
+        stray: closed.saturating_sub(opened),
+        open: Vec::new(),
+        sink,
+    };
+    let mut nodes = Vec::new();
+    loop {
+        nodes.append(&mut parser.clauses(&TEXT));
+        let token = parser.peek();
+        if token.kind == Kind::End {
+            return nodes;
+        }
+        parser.bump();
+        parser.stray_brace(token);
+    }
+}
+
+/// An error that was already reported.
+pub(super) struct Reported;
+
+/// The state of reading.
+pub(super) struct Parser<'t, 's> {
+    pub(super) text: &'t str,
+    tokens: &'t [Token],
+    at: usize,
+    /// The token taken last.
+    last: Token,
+    /// How many more `{` than `}` the text has and nobody has yet complained about.
+    unclosed: usize,
+    /// How many more `}` than `{` the text has and nobody has yet complained about.
+    stray: usize,
+    /// The blocks that are open, the one being read last.
+    open: Vec<&'static Block>,
+    pub(super) sink: &'s mut Sink,
+}
+
+impl<'t> Parser<'t, '_> {
+    /// The next token; at the end, the end again and again.
+    pub(super) fn peek(&self) -> Token {
+        self.ahead(0)
+    }
+
+    fn ahead(&self, distance: usize) -> Token {
+        let end = Token {
+            kind: Kind::End,
+            start: self.text.len(),
+            end: self.text.len(),
+            line: self.last.line,
+            spoilt: false,
+        };
+        self.tokens.get(self.at.saturating_add(distance)).copied().unwrap_or(end)
+    }
+
+    pub(super) fn bump(&mut self) -> Token {
+        self.last = self.peek();
+        self.at = self.at.saturating_add(1).min(self.tokens.len());
+        self.last
+    }
+
+    pub(super) fn lexeme(&self, token: Token) -> &'t str {
+        self.text.get(token.start..token.end).unwrap_or_default()
+    }
+
+    /// The next token if it stands on the line of the one before and is not the end.
+    pub(super) fn here(&self) -> Option<Token> {
+        let token = self.peek();
+        (token.kind != Kind::End && token.line == self.last.line).then_some(token)
+    }
+
+    /// Where the token taken last ends.
+    pub(super) fn last_end(&self) -> usize {
+        self.last.end
+    }
+
+    /// Whether the token begins another clause of the block being read.
+    pub(super) fn begins_sibling(&self, token: Token) -> bool {
+        token.kind == Kind::Word
+            && self.open.last().is_some_and(|block| block.find(self.lexeme(token)).is_some())
+    }
+
+    /// Takes the next token of this line if it is of this kind.
+    pub(super) fn take(&mut self, kind: Kind) -> Option<Token> {
+        let token = self.here().filter(|token| token.kind == kind)?;
+        self.bump();
+        Some(token)
+    }
+
+    /// Takes the next word of this line if it is this one.
+    pub(super) fn take_word(&mut self, word: &str) -> Option<Token> {
+        let token = self.here().filter(|&token| token.kind != Kind::Text && self.lexeme(token) == word)?;
+        self.bump();
+        Some(token)
+    }
+
+    /// What a message says was found instead of a value.
+    pub(super) fn found(&self) -> String {
+        match self.here() {
+            Some(token) => shown(self.lexeme(token)),
+            None if self.peek().kind == Kind::End => "the end of the text".into(),
+            None => "the end of the line".into(),
+        }
+    }
+
+    /// Complains that something else was expected next, unless the next token was complained about already. Takes
+    /// the token only if it can be nothing but a bad value.
+    pub(super) fn expected(&mut self, what: What<'_>, clause: &Clause) -> Reported {
+        match self.here() {
+            Some(token) if token.spoilt => {
+                self.bump();
+            }
+            Some(token) => {
+                let message = format!("`{}` needs {what}, found {}", clause.keyword, self.found());
+                self.missing(token.start..token.end, message, clause);
+            }
+            None => {
+                let message = format!("`{}` needs {what}, found {}", clause.keyword, self.found());
+                self.missing(self.last.end..self.last.end, message, clause);
+            }
+        }
+        Reported
+    }
+
+    fn missing(&mut self, at: Range<usize>, message: String, clause: &Clause) {
+        let fault = self.sink.at(&codes::MISSING, at, message);
+        self.sink.push(fault.label("expected here").help(usage(clause)));
+    }
+
+    /// The clauses of a block, up to its closing brace, which is left.
+    fn clauses(&mut self, block: &'static Block) -> Vec<Node> {
+        self.open.push(block);
+        let nodes = self.clauses_of(block);
+        self.open.pop();
+        nodes
+    }
+
+    fn clauses_of(&mut self, block: &'static Block) -> Vec<Node> {
+        let mut nodes = Vec::new();
+        let mut seen: Vec<(&'static Clause, Range<usize>)> = Vec::new();
+        let mut doubtful = false;
+        loop {
+            let token = self.peek();
+            match (token.kind, block.find(self.lexeme(token))) {
+                (Kind::End, _) => break,
+                (Kind::Close, _) if !self.closes_too_early(block) => break,
+                (Kind::Close, _) => {
+                    self.bump();
+                    self.stray_brace(token);
+                }
+                (Kind::Word, Some(clause)) => {
+                    let node = self.clause(clause, block);
+                    let header = node.as_ref().map_or(token.start..token.end, |node| node.header.clone());
+                    if self.counts(clause, &header, &mut seen) {
+                        nodes.extend(node);
+                    }
+                }
+                (Kind::Word, None) if self.ends_before(block, token) => {
+                    doubtful = true;
+                    break;
+                }
+                _ => {
+                    doubtful = true;
+                    self.unknown(block, token);
+                }
+            }
+        }
+        if !doubtful {
+            self.absent(block, &seen);
+        }
+        nodes
+    }
+
+    /// Whether the closing brace ahead cannot be this block's: the text has too many, and clauses of this block follow.
+    fn closes_too_early(&self, block: &'static Block) -> bool {
+        let Some(outer) = self.open.iter().rev().nth(1) else { return false };
+        let next = self.lexeme(self.ahead(1));
+        self.stray > 0 && block.find(next).is_some() && outer.find(next).is_none()
+    }
+
+    /// Whether the block must have ended before this word: the text lacks a closing brace, and the word begins a
+    /// clause of a block further out.
+    fn ends_before(&self, block: &'static Block, token: Token) -> bool {
+        self.unclosed > 0
+            && token.line != self.last.line
+            && self
+                .open
+                .iter()
+                .any(|open| !std::ptr::eq(*open, block) && open.find(self.lexeme(token)).is_some())
+    }
+
+    fn stray_brace(&mut self, token: Token) {
+        self.stray = self.stray.saturating_sub(1);
+        let fault = self.sink.at(
+            &codes::STRAY,
+            token.start..token.end,
+            "this `}` closes nothing, or closes too early",
+        );
+        self.sink.push(fault.help("remove it, or look for the `{` that was lost"));
+    }
+
+    /// Whether the clause may stand here: whether it is the first, or one of many. Complains if not.
+    fn counts(
+        &mut self,
+        clause: &'static Clause,
+        header: &Range<usize>,
+        seen: &mut Vec<(&'static Clause, Range<usize>)>,
+    ) -> bool {
+        let first = seen.iter().find(|(other, _)| std::ptr::eq(*other, clause)).map(|(_, at)| at.clone());
+        let Some(first) = first else {
+            seen.push((clause, header.clone()));
+            return true;
+        };
+        if clause.count == Count::Many {
+            return true;
+        }
+        let message = format!("`{}` stands twice in this block", clause.keyword);
+        let before = self.sink.origin(first);
+        let fault = self.sink.at(&codes::REPEATED, header.clone(), message);
+        self.sink.push(fault.label("again").related(before, "first here").help("keep one of them"));
+        false
+    }
+
+    /// Complains about clauses that a block needs and has not.
+    fn absent(&mut self, block: &'static Block, seen: &[(&'static Clause, Range<usize>)]) {
+        let required = block.clauses.iter().filter(|clause| clause.count == Count::Required);
+        for clause in required.filter(|clause| !seen.iter().any(|(other, _)| std::ptr::eq(*other, *clause))) {
+            let message = format!("`{}` needs a clause `{}`", block.name, clause.keyword);
+            let at = self.peek();
+            let fault = self.sink.at(&codes::ABSENT, at.start..at.end, message);
+            self.sink.push(fault.label("the block ends without it").help(usage(clause)));
+        }
+    }
+
+    /// Complains about what begins no clause of this block, and skips it.
+    fn unknown(&mut self, block: &'static Block, token: Token) {
+        if !token.spoilt {
+            self.say_unknown(block, token);
+        }
+        if token.kind == Kind::Open {
+            return self.skip_block();
+        }
+        self.bump();
+        self.skip(block, Body::None);
+    }
+
+    fn say_unknown(&mut self, block: &'static Block, token: Token) {
+        let word = self.lexeme(token);
+        let at = token.start..token.end;
+        let elsewhere: Vec<&str> = blocks_with(word).map(|block| block.name).collect();
+        let fault = if token.kind != Kind::Word {
+            let message = format!("{} begins no clause", shown(word));
+            self.sink.at(&codes::SURPLUS, at, message).help(holds(block))
+        } else if elsewhere.is_empty() {
+            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
+            let help = match nearest(word, block.words()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None if word.starts_with("//") => "a comment begins with `#`".into(),
+                None => holds(block),
+            };
+            self.sink.at(&codes::UNKNOWN, at, message).help(help)
+        } else {
+            let message = format!("`{word}` is no clause of `{}`", block.name);
+            let help = format!("it belongs into {}", any_of(elsewhere));
+            self.sink.at(&codes::MISPLACED, at, message).help(help)
+        };
+        self.sink.push(fault);
+    }
+
+    /// Skips to the next clause of this block, the end of the line, the closing brace, or the block `body` if the
+    /// clause can have one. Other blocks are skipped whole.
+    fn skip(&mut self, block: &'static Block, body: Body) {
+        while let Some(token) = self.here() {
+            match token.kind {
+                Kind::Close => return,
+                Kind::Open if body.block().is_some() => return,
+                Kind::Open => return self.skip_block(),
+                Kind::Word if block.find(self.lexeme(token)).is_some() => return,
+                _ => {
+                    self.bump();
+                }
+            }
+        }
+    }
+
+    /// Skips a block with all that is in it.
+    fn skip_block(&mut self) {
+        let open = self.bump();
+        let mut depth = 1_usize;
+        while depth > 0 {
+            match self.peek().kind {
+                Kind::Open => depth = depth.saturating_add(1),
+                Kind::Close => depth = depth.saturating_sub(1),
+                Kind::End => return self.say_unclosed(open, None),
+                _ => {}
+            }
+            self.bump();
+        }
+    }
+
+    fn say_unclosed(&mut self, open: Token, clause: Option<&Clause>) {
+        self.unclosed = self.unclosed.saturating_sub(1);
+        let end = self.last.end;
+        let near = self.sink.origin(end..end);
+        let message = match clause {
+            None => "this `{` has no `}`".to_owned(),
+            Some(clause) => format!("the block of `{}` has no `}}`", clause.keyword),
+        };
+        let fault = self.sink.at(&codes::UNCLOSED, open.start..open.end, message);
+        let fault = fault.label("opened here").related(near, "perhaps it ends here");
+        self.sink.push(fault.help("close it with `}`"));
+    }
+
+    /// A clause whose keyword is next. `None` when it was complained about.
+    fn clause(&mut self, clause: &'static Clause, block: &'static Block) -> Option<Node> {
+        let keyword = self.bump();
+        let mut node = Node {
+            clause,
+            header: keyword.start..keyword.end,
+            line: keyword.line,
+            values: Vec::with_capacity(clause.args.len()),
+            body: None,
+        };
+        let mut good = self.values(&mut node).is_ok();
+        node.header.end = self.last.end;
+        if !good {
+            self.skip(block, clause.body);
+        } else if self.surplus(clause, block) {
+            good = false;
+        }
+        self.body(&mut node, good).ok()?;
+        good.then_some(node)
+    }
+
+    /// Whether something is left over on the line behind the values; complains about it and skips it.
+    fn surplus(&mut self, clause: &'static Clause, block: &'static Block) -> bool {
+        let Some(token) = self.here() else { return false };
+        let next_clause = token.kind == Kind::Word && block.find(self.lexeme(token)).is_some();
+        let next_block = token.kind == Kind::Open && clause.body.block().is_some();
+        if token.kind == Kind::Close || next_clause || next_block {
+            return false;
+        }
+        if !token.spoilt {
+            let message = match token.kind {
+                Kind::Open => format!("`{}` takes no block", clause.keyword),
+                _ => format!("{} is left over behind `{}`", shown(self.lexeme(token)), clause.keyword),
+            };
+            let fault = self.sink.at(&codes::SURPLUS, token.start..token.end, message);
+            self.sink.push(fault.help(usage(clause)));
+        }
+        self.skip(block, clause.body);
+        true
+    }
+
+    /// The block of a clause. A missing brace is complained about only if nothing else was.
+    fn body(&mut self, node: &mut Node, good: bool) -> Result<(), Reported> {
+        let Some(block) = node.clause.body.block() else { return Ok(()) };
+        if self.peek().kind != Kind::Open {
+            let needed = good && matches!(node.clause.body, Body::Must(_));
+            return if needed {
+                Err(self.expected(What::Text("a block in braces"), node.clause))
+            } else {
+                Ok(())
+            };
+        }
+        let open = self.bump();
+        let nodes = self.clauses(block);
+        let close = self.peek();
+        if close.kind == Kind::Close {
+            self.bump();
+        } else {
+            self.say_unclosed(open, Some(node.clause));
+        }
+        node.body = Some(Braces { nodes, open, close });
+        Ok(())
+    }
+}
+
+/// `write: ram SPAN [node N]`
+pub(super) fn usage(clause: &Clause) -> String {
+    format!("its form is `{clause}`")
+}
+
+/// What a block may hold, for a help line.
+fn holds(block: &Block) -> String {
+    let keywords: Vec<&str> = block.clauses.iter().map(|clause| clause.keyword).collect();
+    format!("`{}` holds {}", block.name, keywords.join(", "))
+}
+
+/// The blocks that know this keyword, each once.
+fn blocks_with(word: &str) -> impl Iterator<Item = &'static Block> {
+    all_blocks().into_iter().filter(move |block| block.find(word).is_some())
+}
+
+/// Every block of the grammar, outer ones first.
+pub(super) fn all_blocks() -> Vec<&'static Block> {
+    let mut blocks = vec![&TEXT];
+    let mut at = 0;
+    while let Some(block) = blocks.get(at).copied() {
+        blocks.extend(block.clauses.iter().filter_map(|clause| clause.body.block()));
+        at += 1;
+    }
+    blocks
+}
