@@ -1,1 +1,3 @@
-//! Readers.
+//! Readers: files in, facts and diagnostics out.
+
+pub mod capture;
