@@ -1,3 +1,4 @@
-//! Readers.
+//! Readers: files in, facts and diagnostics out. Nothing is believed here; [`crate::host`] does that.
 
+pub mod capture;
 pub mod language;

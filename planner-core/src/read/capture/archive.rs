@@ -1,0 +1,305 @@
+//! Archives: `.tar` and `.tar.gz` in memory to a [`Tree`]. Nothing is unpacked, nothing outside the list is copied.
+//!
+//! Archives come from other people's machines. Everything is bounded; links are kept as text and resolved inside the
+//! tree only, later.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read};
+
+use flate2::bufread::MultiGzDecoder;
+use tar::{Archive, Entry, EntryType};
+
+use super::allow::{self, Take};
+use super::codes;
+use super::log::{Log, quoted};
+use super::tree::{MAX_DEPTH, Node, Tree};
+use crate::diag::{Diagnostic, Origin};
+use crate::size::{MIB, Size};
+
+/// Most bytes of an archive, as it is stored.
+pub const MAX_ARCHIVE_BYTES: u64 = 128 * MIB;
+/// Most bytes of an archive after decompression.
+pub const MAX_INFLATED_BYTES: u64 = 256 * MIB;
+/// Most entries of an archive.
+pub const MAX_ENTRIES: usize = 400_000;
+/// Most bytes that are kept of all files together.
+pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// Longest path, and longest target of a link, in bytes (`PATH_MAX` in include/uapi/linux/limits.h).
+pub const MAX_PATH_BYTES: usize = 4096;
+
+/// How deep in the archive the capture may stand.
+const MAX_ROOT_DEPTH: usize = 3;
+/// How many directories may look like a capture before the rest is passed over.
+const MAX_ROOTS: usize = 16;
+
+/// Whether the bytes are a gzip stream or a tar archive, by their magic numbers (RFC 1952 2.3.1; `ustar` at 257 in
+/// POSIX.1-1988 and GNU archives).
+#[must_use]
+pub fn is_archive(bytes: &[u8]) -> bool {
+    is_gzip(bytes) || bytes.get(257..262) == Some(b"ustar")
+}
+
+fn is_gzip(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[0x1f, 0x8b])
+}
+
+/// The capture in an archive. What was understood before a fault is in the tree; when nothing usable is, one of the
+/// diagnostics is an error.
+#[must_use]
+pub fn from_archive(bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
+    let mut log = Log::default();
+    if bytes.len() as u64 > MAX_ARCHIVE_BYTES {
+        let most = Size::from_bytes(MAX_ARCHIVE_BYTES);
+        log.push(too_large(format!("the archive has {} bytes, more than {most}", bytes.len())));
+        return (Tree::default(), log.finish());
+    }
+    let mut roots = Roots::default();
+    if is_gzip(bytes) {
+        read(MultiGzDecoder::new(bytes), &mut roots, &mut log);
+    } else {
+        read(bytes, &mut roots, &mut log);
+    }
+    let tree = roots.choose(&mut log);
+    (tree, log.finish())
+}
+
+/// Reads entries until the end or the first fault of the archive.
+fn read(stream: impl Read, roots: &mut Roots, log: &mut Log) {
+    let mut stream = Bounded { stream, left: MAX_INFLATED_BYTES };
+    let mut count = 0_usize;
+    if let Err(fault) = read_entries(&mut stream, &mut count, roots, log) {
+        log.push(fault.diagnostic(count));
+        return;
+    }
+    // What follows the end mark is padding and the checksum of the compressed stream, which is checked by reading on.
+    if let Err(error) = std::io::copy(&mut stream, &mut std::io::sink()) {
+        log.push(Fault::Stream(error).diagnostic(count));
+    }
+}
+
+fn read_entries(
+    stream: &mut impl Read,
+    count: &mut usize,
+    roots: &mut Roots,
+    log: &mut Log,
+) -> Result<(), Fault> {
+    for entry in Archive::new(stream).entries()? {
+        let entry = entry?;
+        *count = count.saturating_add(1);
+        if *count > MAX_ENTRIES {
+            return Err(Fault::TooLarge(format!("the archive has more than {MAX_ENTRIES} entries")));
+        }
+        take_entry(entry, roots, log)?;
+    }
+    Ok(())
+}
+
+/// Why reading stops.
+enum Fault {
+    Stream(std::io::Error),
+    TooLarge(String),
+}
+
+impl From<std::io::Error> for Fault {
+    fn from(error: std::io::Error) -> Self {
+        Self::Stream(error)
+    }
+}
+
+impl Fault {
+    fn diagnostic(self, count: usize) -> Diagnostic {
+        let error = match self {
+            Self::TooLarge(message) => return too_large(message),
+            Self::Stream(error) => error,
+        };
+        match error.kind() {
+            ErrorKind::FileTooLarge => {
+                let most = Size::from_bytes(MAX_INFLATED_BYTES);
+                too_large(format!("the archive holds more than {most} after decompression"))
+            }
+            ErrorKind::UnexpectedEof => damaged(format!("the archive ends early, after {count} entries")),
+            _ => damaged(format!("the archive cannot be read after {count} entries")).note(escaped(&error)),
+        }
+    }
+}
+
+fn too_large(message: String) -> Diagnostic {
+    Diagnostic::new(&codes::TOO_LARGE, Origin::Unstated, message)
+}
+
+fn damaged(message: String) -> Diagnostic {
+    Diagnostic::new(&codes::DAMAGED, Origin::Unstated, message)
+        .help("make or copy the capture again; groups and devices may be missing from this one")
+}
+
+/// The words of the decoder; they may repeat bytes of the archive.
+fn escaped(error: &std::io::Error) -> String {
+    error.to_string().chars().take(200).flat_map(char::escape_debug).collect()
+}
+
+/// Takes what the allow-list wants of one entry.
+fn take_entry(mut entry: Entry<'_, impl Read>, roots: &mut Roots, log: &mut Log) -> Result<(), Fault> {
+    let path = match clean_path(&entry.path_bytes()) {
+        Ok(path) => path,
+        Err(Some(refusal)) => {
+            log.push(refusal);
+            return Ok(());
+        }
+        Err(None) => return Ok(()),
+    };
+    let Some((root, inner, take)) = locate(&path) else { return Ok(()) };
+    let Some(node) = node(&mut entry, &path, take, log)? else { return Ok(()) };
+    roots.insert(root, inner, node)
+}
+
+/// The path of an entry without empty and `.` components; `Err(None)` when it is nothing that the list could hold.
+fn clean_path(bytes: &[u8]) -> Result<String, Option<Diagnostic>> {
+    let lossy = String::from_utf8_lossy(bytes.get(..MAX_PATH_BYTES).unwrap_or(bytes));
+    let refuse = |why: &str| {
+        let message = format!("the entry {} {why}", quoted(&lossy));
+        Err(Some(Diagnostic::new(&codes::REFUSED_PATH, Origin::Unstated, message)))
+    };
+    if bytes.len() > MAX_PATH_BYTES {
+        return refuse(&format!("has a path of {} bytes, more than {MAX_PATH_BYTES}", bytes.len()));
+    }
+    if bytes.starts_with(b"/") {
+        return refuse("has an absolute path");
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Err(None) };
+    let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+    if parts.contains(&"..") {
+        return refuse("leads out of the archive with `..`");
+    }
+    if parts.len() > MAX_DEPTH {
+        return refuse(&format!("is {} directories deep, more than {MAX_DEPTH}", parts.len()));
+    }
+    Ok(parts.join("/"))
+}
+
+/// Splits a path of the archive into the root of a capture and a path of the allow-list.
+fn locate(path: &str) -> Option<(&str, &str, Take)> {
+    let ends = path.match_indices('/').map(|(at, _)| at).take(MAX_ROOT_DEPTH);
+    let splits = ends.filter_map(|at| Some((path.get(..at)?, path.get(at.checked_add(1)?..)?)));
+    std::iter::once(("", path))
+        .chain(splits)
+        .find_map(|(root, inner)| Some((root, inner, allow::wanted(inner)?)))
+}
+
+/// What the tree shall hold for an entry, if anything.
+fn node(
+    entry: &mut Entry<'_, impl Read>,
+    path: &str,
+    take: Take,
+    log: &mut Log,
+) -> Result<Option<Node>, Fault> {
+    let kind = entry.header().entry_type();
+    let refuse = |what: &str, log: &mut Log| {
+        let message = format!("the entry {} is {what}", quoted(path));
+        log.push(Diagnostic::new(&codes::REFUSED_KIND, Origin::Unstated, message));
+    };
+    match (take, kind) {
+        (Take::File(most), EntryType::Regular | EntryType::Continuous) => {
+            let (bytes, cut) = content(entry, most)?;
+            if cut {
+                let message = format!("{} is longer than {}", quoted(path), Size::from_bytes(most as u64));
+                log.push(Diagnostic::new(&codes::CUT, Origin::file(path), message));
+            }
+            return Ok(Some(Node::File(bytes)));
+        }
+        (Take::Head(most), EntryType::Regular | EntryType::Continuous) => {
+            return Ok(Some(Node::File(content(entry, most)?.0)));
+        }
+        (Take::Link | Take::Presence, EntryType::Symlink) => match target(entry) {
+            Some(target) => return Ok(Some(Node::Link(target))),
+            None => refuse("a symbolic link whose target is missing, too long or no text", log),
+        },
+        (Take::Presence, EntryType::Directory) => return Ok(Some(Node::Directory)),
+        (Take::File(_) | Take::Head(_), EntryType::Symlink) => refuse("a symbolic link, not a file", log),
+        (_, EntryType::Link) => refuse("a hard link", log),
+        (_, EntryType::Char | EntryType::Block | EntryType::Fifo) => refuse("a device or a pipe", log),
+        (_, EntryType::GNUSparse) => refuse("a sparse file", log),
+        _ => {}
+    }
+    Ok(None)
+}
+
+/// At most `most` bytes of an entry, and whether there were more.
+fn content(entry: &mut Entry<'_, impl Read>, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+    let mut bytes = Vec::new();
+    entry.take(most as u64).read_to_end(&mut bytes)?;
+    let cut = entry.size() > most as u64;
+    Ok((bytes, cut))
+}
+
+fn target(entry: &Entry<'_, impl Read>) -> Option<String> {
+    let target = entry.link_name_bytes()?;
+    let target = std::str::from_utf8(&target).ok()?;
+    (target.len() <= MAX_PATH_BYTES).then(|| target.to_owned())
+}
+
+/// Everything in the archive that looks like the root of a capture: captures often hold copies of parts of
+/// themselves, such as the state after an experiment.
+#[derive(Default)]
+struct Roots {
+    trees: BTreeMap<String, Tree>,
+    kept_bytes: usize,
+}
+
+impl Roots {
+    fn insert(&mut self, root: &str, inner: &str, node: Node) -> Result<(), Fault> {
+        let content = match &node {
+            Node::File(bytes) => bytes.len(),
+            Node::Link(target) => target.len(),
+            Node::Directory => 0,
+        };
+        self.kept_bytes = self.kept_bytes.saturating_add(content).saturating_add(inner.len());
+        if self.kept_bytes > MAX_KEPT_BYTES {
+            let most = Size::from_bytes(MAX_KEPT_BYTES as u64);
+            return Err(Fault::TooLarge(format!("the files that are read hold more than {most} together")));
+        }
+        if self.trees.len() < MAX_ROOTS || self.trees.contains_key(root) {
+            self.trees.entry(root.to_owned()).or_default().insert(inner, node);
+        }
+        Ok(())
+    }
+
+    /// The capture: the root nearest to the top, then the one that holds most.
+    fn choose(mut self, log: &mut Log) -> Tree {
+        self.trees.retain(|_, tree| tree.exists("sys"));
+        let depth = |root: &str| if root.is_empty() { 0 } else { root.split('/').count() };
+        let Some(least) = self.trees.keys().map(|root| depth(root)).min() else {
+            let message =
+                "the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`";
+            log.push(Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::Unstated, message));
+            return Tree::default();
+        };
+        self.trees.retain(|root, _| depth(root) == least);
+        let names: Vec<String> = self.trees.keys().map(|root| quoted(root)).collect();
+        let best = self.trees.into_iter().rev().max_by_key(|(_, tree)| tree.len());
+        let Some((root, tree)) = best else { return Tree::default() };
+        if names.len() > 1 {
+            let message = format!(
+                "the archive holds several captures, {}; {} was taken",
+                names.join(", "),
+                quoted(&root)
+            );
+            log.push(Diagnostic::new(&codes::SEVERAL_CAPTURES, Origin::Unstated, message));
+        }
+        tree
+    }
+}
+
+/// A stream of which only so many bytes are read. One more is an error, not the end: the end would look like a whole
+/// archive.
+struct Bounded<R> {
+    stream: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.left = self.left.checked_sub(count as u64).ok_or(ErrorKind::FileTooLarge)?;
+        Ok(count)
+    }
+}

@@ -1,0 +1,103 @@
+//! Captures: what the files of sysfs and procfs say about a host.
+//!
+//! A [`Tree`] holds the files of the [allow-list](allow); [`from_archive`] makes one of a `.tar.gz`, and the command
+//! line makes one of a directory or of the live system. [`facts`] reads it. Every fact names the file and line that it
+//! comes from, and what is missing is reported together with what is lost without it.
+//!
+//! Not here: tables of the firmware, and what Linux makes of all this ([`crate::kernel`]).
+
+pub mod allow;
+pub mod archive;
+pub mod codes;
+pub mod tree;
+
+mod bridges;
+mod config;
+mod functions;
+mod gic;
+mod groups;
+mod iomem;
+mod iommus;
+mod kernel;
+mod log;
+mod regions;
+mod resource;
+mod text;
+mod vtd;
+mod windows;
+
+pub use archive::{from_archive, is_archive};
+pub use tree::{LinkFault, Node, Tree};
+
+use std::collections::BTreeSet;
+
+use crate::diag::{Diagnostic, Origin};
+use crate::facts::HostFacts;
+use crate::facts::host::RamFact;
+use iomem::Resource;
+use log::Log;
+
+/// What the capture says about the host. `name` is the host's name, for messages: that of the file or directory.
+#[must_use]
+pub fn facts(tree: &Tree, name: &str) -> (HostFacts, Vec<Diagnostic>) {
+    let mut log = Log::default();
+    let arch = kernel::arch(tree, &mut log);
+    let kernel = kernel::kernel(tree, arch, &mut log);
+    let iomem = iomem::resources(tree, &mut log);
+    let version = kernel.as_ref().map(|kernel| kernel.version);
+    let iommus = iommus::iommus(tree, &iomem, version, &mut log);
+    let functions = functions::functions(tree, &mut log);
+    report_lost_iommus(&functions, &iommus, &mut log);
+    let facts = HostFacts {
+        name: name.to_owned(),
+        origin: Origin::file(name),
+        arch,
+        kernel,
+        ipa_bits: kernel::physical_bits(tree),
+        ram: ram(&iomem),
+        iommus,
+        gicv3: gic::distributors(&iomem),
+        its: gic::translation_services(&iomem),
+        root_complexes: bridges::root_complexes(tree, functions, &iomem, arch, &mut log),
+        groups: groups::groups(tree, &mut log),
+        ..HostFacts::default()
+    };
+    (facts, log.finish())
+}
+
+/// System RAM: the entries of that name that are part of nothing else (`walk_system_ram_range` in kernel/resource.c).
+fn ram(iomem: &[Resource]) -> Vec<RamFact> {
+    iomem
+        .iter()
+        .filter(|resource| resource.parent.is_none() && resource.name == "System RAM")
+        .map(|resource| RamFact { span: resource.span, node: None, origin: resource.origin.clone() })
+        .collect()
+}
+
+/// Follows the links of a path; a path that leads nowhere is reported.
+fn follow(tree: &Tree, path: &str, log: &mut Log) -> Option<String> {
+    let followed = tree.canonical(path);
+    if let Err(fault) = followed {
+        let target = log::quoted(tree.link(path).unwrap_or(path));
+        let message = format!("the link to {target} {fault}");
+        log.push(Diagnostic::new(&codes::BAD_LINK, Origin::file(path), message));
+    }
+    followed.ok()
+}
+
+fn report_lost_iommus(
+    functions: &[functions::Function],
+    iommus: &[crate::facts::host::IommuFact],
+    log: &mut Log,
+) {
+    let known: BTreeSet<&str> = iommus.iter().map(|iommu| iommu.name.as_str()).collect();
+    for function in functions {
+        let Some(name) = &function.iommu else { continue };
+        if !known.contains(name.as_str()) {
+            let address = function.fact.address;
+            let message =
+                format!("{address} is behind {}, which is not in `sys/class/iommu`", log::quoted(name));
+            log.push(Diagnostic::new(&codes::LOST_IOMMU, function.fact.origin.clone(), message));
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! `resource` of a PCI function: its base address registers, as `resource_show` in drivers/pci/pci-sysfs.c prints them.
+//!
+//! Lines 1 to 6 are the base address registers and line 7 is the expansion ROM. What follows, registers of virtual
+//! functions and windows of bridges, is not read.
+
+use std::sync::Arc;
+
+use nom::character::complete::{space0, space1};
+use nom::combinator::all_consuming;
+use nom::sequence::{delimited, preceded};
+use nom::{IResult, Parser};
+
+use super::codes;
+use super::log::{Log, quoted};
+use super::text::hex_u64;
+use crate::addr::{Address, Hpa, Span};
+use crate::diag::{Diagnostic, Origin};
+use crate::facts::host::{BarFact, BarKind};
+use crate::size::Size;
+
+// Flags of include/linux/ioport.h.
+const IORESOURCE_IO: u64 = 0x100;
+const IORESOURCE_MEM: u64 = 0x200;
+const IORESOURCE_PREFETCH: u64 = 0x2000;
+const IORESOURCE_MEM_64: u64 = 0x10_0000;
+/// No address was assigned; first and last address tell the size only.
+const IORESOURCE_UNSET: u64 = 0x2000_0000;
+/// The ROM is a copy that the firmware left in RAM, not what the register would show.
+const IORESOURCE_ROM_SHADOW: u64 = 0x2;
+/// Index of the expansion ROM (`PCI_ROM_RESOURCE` in include/linux/pci.h).
+const ROM: u8 = 6;
+
+/// The base address registers that exist.
+pub(super) fn bars(text: &str, path: &str, log: &mut Log) -> Vec<BarFact> {
+    let file: Arc<str> = path.into();
+    let lines = text.lines().enumerate();
+    lines
+        .zip(0..=ROM)
+        .filter_map(|((at, line), index)| bar(line, index, &Origin::line(&file, at.saturating_add(1)), log))
+        .collect()
+}
+
+fn bar(line: &str, index: u8, origin: &Origin, log: &mut Log) -> Option<BarFact> {
+    let Ok((_, (first, last, flags))) = all_consuming(resource_line).parse(line) else {
+        let message = format!("{} is no resource of a PCI function", quoted(line));
+        log.push(Diagnostic::new(&codes::BAD_RESOURCE, origin.clone(), message));
+        return None;
+    };
+    let kind = match flags {
+        _ if flags & IORESOURCE_IO != 0 => BarKind::Io,
+        _ if flags & IORESOURCE_MEM == 0 => return None,
+        _ if flags & IORESOURCE_MEM_64 != 0 => BarKind::Mem64,
+        _ => BarKind::Mem32,
+    };
+    if index == ROM && flags & IORESOURCE_ROM_SHADOW != 0 {
+        return None;
+    }
+    let Some(span) = Span::<Hpa>::of(first, last) else {
+        let message = format!("register {index} ends at {} below its start", Hpa::new(last));
+        log.push(Diagnostic::new(&codes::BAD_RESOURCE, origin.clone(), message));
+        return None;
+    };
+    Some(BarFact {
+        index,
+        kind,
+        prefetchable: flags & IORESOURCE_PREFETCH != 0,
+        size: size(span, index, origin, log)?,
+        at: (flags & IORESOURCE_UNSET == 0 && kind != BarKind::Io).then_some(span.first()),
+        origin: origin.clone(),
+    })
+}
+
+fn size(span: Span<Hpa>, index: u8, origin: &Origin, log: &mut Log) -> Option<Size> {
+    let bytes = span.size().and_then(|size| size.bytes().checked_next_power_of_two());
+    let odd = bytes.map(u128::from) != Some(span.size_bytes());
+    if odd {
+        let message = format!("register {index} at {span} has {} bytes, no power of two", span.size_bytes());
+        log.push(Diagnostic::new(&codes::ODD_BAR, origin.clone(), message));
+    }
+    bytes.map(Size::from_bytes)
+}
+
+fn resource_line(input: &str) -> IResult<&str, (u64, u64, u64)> {
+    (preceded(space0, hex_u64), preceded(space1, hex_u64), delimited(space1, hex_u64, space0)).parse(input)
+}

@@ -1,0 +1,176 @@
+//! Windows of host bridges, from `proc/iomem`, and the offset between CPU and bus addresses, from the devices in them.
+//!
+//! Under ACPI the windows are the entries `PCI Bus 0000:00` with the root bus's own number. Under devicetree they have
+//! the name of the host bridge's node, `pcie@10000000`; where the capture does not tell that name, it is the name of
+//! whatever holds the bridge's buses and functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::allow::is_function_name;
+use super::bridges::Bridge;
+use super::codes;
+use super::iomem::Resource;
+use super::log::Log;
+use crate::addr::{Address, BusAddr, Hpa, Span};
+use crate::diag::{Diagnostic, Origin};
+use crate::facts::Arch;
+use crate::facts::host::{WindowFact, WindowKind};
+use crate::size::GIB;
+
+/// Most windows of one bridge that are read; firmware gives a handful.
+const MAX_WINDOWS: usize = 64;
+
+/// The windows of each bridge, in the order of the bridges.
+pub(super) fn windows(
+    bridges: &[Bridge],
+    iomem: &[Resource],
+    arch: Option<Arch>,
+    log: &mut Log,
+) -> Vec<Vec<WindowFact>> {
+    let index = Index::new(iomem);
+    let mut unproven: Vec<Span<Hpa>> = Vec::new();
+    let mut windows = Vec::new();
+    for bridge in bridges {
+        let found = index.windows(bridge);
+        if found.is_empty() && !iomem.is_empty() {
+            let message = format!("no entry of `proc/iomem` is a window of {}", bus_name(bridge));
+            log.push(Diagnostic::new(&codes::NO_WINDOWS, Origin::file("proc/iomem"), message));
+        }
+        windows.push(windows_of(&found, bridge, &mut unproven, log));
+    }
+    // The host bridges of PCs do not translate memory addresses.
+    if !unproven.is_empty() && arch != Some(Arch::X86_64) {
+        log.push(bus_unknown(&unproven));
+    }
+    windows
+}
+
+fn windows_of(
+    found: &[&Resource],
+    bridge: &Bridge,
+    unproven: &mut Vec<Span<Hpa>>,
+    log: &mut Log,
+) -> Vec<WindowFact> {
+    let offsets: Vec<Option<u64>> = found.iter().map(|resource| offset(resource, bridge, log)).collect();
+    // Firmware that does not translate one window below (or above) 4 GiB does not translate its neighbours.
+    let identity = |low: bool| {
+        found.iter().zip(&offsets).any(|(resource, offset)| *offset == Some(0) && is_low(resource) == low)
+    };
+    let proven = |resource: &Resource, offset: &Option<u64>| offset.is_some() || identity(is_low(resource));
+    let missing = found.iter().zip(&offsets).filter(|(resource, offset)| !proven(resource, offset));
+    unproven.extend(missing.map(|(resource, _)| resource.span));
+    found.iter().zip(&offsets).map(|(resource, offset)| window(resource, offset.unwrap_or(0))).collect()
+}
+
+fn is_low(resource: &Resource) -> bool {
+    resource.span.last().get() < 4 * GIB
+}
+
+fn bus_unknown(windows: &[Span<Hpa>]) -> Diagnostic {
+    let spans: Vec<String> = windows.iter().take(8).map(Span::to_string).collect();
+    let noun = if windows.len() == 1 { "the window" } else { "the windows" };
+    let message = format!(
+        "no device shows the bus address of {noun} {}; it is taken to be the CPU's address",
+        spans.join(", ")
+    );
+    Diagnostic::new(&codes::BUS_UNKNOWN, Origin::file("proc/iomem"), message)
+}
+
+/// The resources by what a host bridge is looked up with.
+struct Index<'a> {
+    iomem: &'a [Resource],
+    by_name: BTreeMap<&'a str, Vec<&'a Resource>>,
+    /// Segment and bus of each resource of a bus or function, with the name of what directly holds it and is neither.
+    holders: BTreeSet<(u16, u8, &'a str)>,
+}
+
+impl<'a> Index<'a> {
+    fn new(iomem: &'a [Resource]) -> Self {
+        let mut by_name: BTreeMap<&str, Vec<&Resource>> = BTreeMap::new();
+        for resource in iomem {
+            by_name.entry(&resource.name).or_default().push(resource);
+        }
+        let holder = |resource: &Resource| {
+            let (segment, bus) = bus_of(&resource.name)?;
+            let holder = iomem.get(resource.parent?)?.name.as_str();
+            bus_of(holder).is_none().then_some((segment, bus, holder))
+        };
+        Self { iomem, by_name, holders: iomem.iter().filter_map(holder).collect() }
+    }
+
+    /// The resources that are windows of this bridge: the outermost of each name that stands for it.
+    fn windows(&self, bridge: &Bridge) -> Vec<&'a Resource> {
+        let bus = bus_name(bridge);
+        let said: BTreeSet<&str> = bridge.node_name.as_deref().into_iter().chain([bus.as_str()]).collect();
+        let found = self.outermost(&said);
+        if !found.is_empty() {
+            return found;
+        }
+        let buses = (bridge.segment, bridge.first_bus, "")..=(bridge.segment, bridge.last_bus, "\u{10ffff}");
+        self.outermost(&self.holders.range(buses).map(|&(_, _, name)| name).take(MAX_WINDOWS).collect())
+    }
+
+    fn outermost(&self, names: &BTreeSet<&str>) -> Vec<&'a Resource> {
+        let named = names.iter().filter_map(|name| self.by_name.get(name)).flatten().copied();
+        let nested = |resource: &&Resource| {
+            above(resource, self.iomem).any(|above| names.contains(above.name.as_str()))
+        };
+        let mut found: Vec<&Resource> =
+            named.take(MAX_WINDOWS).filter(|resource| !nested(resource)).collect();
+        found.sort_by_key(|resource| resource.span);
+        found
+    }
+}
+
+/// Segment and bus of `PCI Bus 0000:01` or `0000:01:00.0`.
+fn bus_of(name: &str) -> Option<(u16, u8)> {
+    let place = name.strip_prefix("PCI Bus ");
+    let (segment, rest) = place.or_else(|| is_function_name(name).then_some(name))?.split_once(':')?;
+    let bus = rest.split(':').next()?;
+    Some((u16::from_str_radix(segment, 16).ok()?, u8::from_str_radix(bus, 16).ok()?))
+}
+
+/// The resources that hold this one, from the inside.
+fn above<'a>(resource: &Resource, iomem: &'a [Resource]) -> impl Iterator<Item = &'a Resource> {
+    std::iter::successors(parent(resource, iomem), |resource| parent(resource, iomem))
+}
+
+fn parent<'a>(resource: &Resource, iomem: &'a [Resource]) -> Option<&'a Resource> {
+    iomem.get(resource.parent?)
+}
+
+/// As `pci_bus_add_resource` and ACPI's pci_root.c name a root bus.
+fn bus_name(bridge: &Bridge) -> String {
+    format!("PCI Bus {:04x}:{:02x}", bridge.segment, bridge.first_bus)
+}
+
+fn window(resource: &Resource, offset: u64) -> WindowFact {
+    let cpu = resource.span;
+    let last = cpu.last().get().wrapping_sub(offset);
+    WindowFact {
+        kind: if last < 4 * GIB { WindowKind::Mem32 } else { WindowKind::Mem64 },
+        cpu,
+        bus: BusAddr::new(cpu.first().get().wrapping_sub(offset)),
+        prefetchable: false,
+        p2p: None,
+        origin: resource.origin.clone(),
+    }
+}
+
+/// CPU address minus bus address, as the base address registers in the window show it; `None` when none does.
+fn offset(resource: &Resource, bridge: &Bridge, log: &mut Log) -> Option<u64> {
+    let placed = bridge.functions.iter().flat_map(|function| &function.placed);
+    let offsets: BTreeSet<u64> = placed
+        .filter(|(cpu, _)| resource.span.contains(*cpu))
+        .map(|(cpu, bus)| cpu.get().wrapping_sub(bus.get()))
+        .collect();
+    let mut offsets = offsets.into_iter();
+    let offset = offsets.next()?;
+    if let Some(other) = offsets.next() {
+        let message =
+            format!("devices in the window {} show the offsets {offset:#x} and {other:#x}", resource.span);
+        log.push(Diagnostic::new(&codes::BUS_DISAGREE, resource.origin.clone(), message));
+        return Some(0);
+    }
+    Some(offset)
+}
