@@ -59,7 +59,7 @@ pub(crate) fn host(arch: Arch, model: IommuModel, kernel: &str) -> Host {
             page_size: PageSize::K4,
             va_bits: None,
             iommufd: None,
-            unsafe_interrupts: false,
+            unsafe_interrupts: None,
             origin: Origin::Unstated,
         },
         ipa_bits: None,

@@ -60,7 +60,7 @@ fn amd_seattle_with_a_gicv2m_frame_and_a_window_where_qemu_puts_ram() {
           hazard 0xc000_0000..=0xcfff_ffff H-P2PWIN possible: DMA into window mem32 0xc000_0000..=0xcfff_ffff (CPU address 0x80_4000_0000) of root complex pcie0 may be taken as peer to peer before the IOMMU sees it
     "#]],
     );
-    host.kernel.unsafe_interrupts = true;
+    host.kernel.unsafe_interrupts = Some(true);
     check_on(
         &host,
         "4.14",

@@ -70,7 +70,7 @@ pub(crate) fn host(name: &str, windows: Vec<Window>) -> Host {
             page_size: page(),
             va_bits: None,
             iommufd: None,
-            unsafe_interrupts: false,
+            unsafe_interrupts: None,
             origin: Origin::Unstated,
         },
         ipa_bits: None,
@@ -99,6 +99,7 @@ pub(crate) fn group(id: u32, last: u64, reserved: Vec<ReservedRegion>, hazards: 
         iommufd: IommufdAnswer::Usable { usable: Vec::new(), alignment: Size::kib(4) },
         msi: None,
         blockers: Vec::new(),
+        notes: Vec::new(),
         hazards,
     }
 }
