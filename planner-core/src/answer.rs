@@ -7,10 +7,13 @@ use crate::advise::{self, Fix};
 use crate::emit::{self, OutputFile};
 use crate::guest::GuestSpec;
 use crate::host::Host;
+use crate::ids::GroupId;
 use crate::kernel::ReservedReport;
 use crate::kernel::report::{Question, report};
-use crate::plan::{self, Conflict, HostSummary, Plan, Verdict, VmmOption, VmmSummary};
+use crate::map::{AddressMap, Attempt};
+use crate::plan::{self, Conflict, HostSummary, Plan, Problem, Verdict, VmmOption, VmmSummary};
 use crate::verify::{Violation, verify};
+use crate::vmm::{self, Choice, MapRegion, RegionKind};
 
 /// The answer to "does this guest fit on this host, and how?".
 #[derive(Clone, PartialEq, Debug)]
@@ -51,6 +54,35 @@ pub fn answer(host: &Host, guest: &GuestSpec, question: &Question) -> Answer {
             Answer { reserved, outcome: Outcome::Conflict { conflict, fixes }, violations: Vec::new() }
         }
     }
+}
+
+/// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into.
+#[must_use]
+pub fn picture(host: &Host, guest: &GuestSpec, answer: &Answer) -> AddressMap {
+    let mut groups: Vec<GroupId> =
+        guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
+    groups.sort_unstable();
+    groups.dedup();
+    match &answer.outcome {
+        Outcome::Plan(plan) => AddressMap::new(host, &answer.reserved, &groups, Some(plan)),
+        Outcome::Conflict { conflict, .. } => {
+            let regions = attempted(&Problem::new(host, &answer.reserved, guest), conflict);
+            AddressMap::refused(host, &answer.reserved, &groups, Attempt { guest, regions: &regions })
+        }
+    }
+}
+
+/// The memory map that the VMM would make of the guest by itself; RAM alone where it refuses even that.
+fn attempted(problem: &Problem, conflict: &Conflict) -> Vec<MapRegion> {
+    let choice =
+        Choice { knobs: Vec::new(), boot: problem.guest.memory, dimms: Vec::new(), hotplug: Vec::new() };
+    vmm::memory_map(&problem.request, &choice).map_or_else(
+        |_| {
+            let ram = |span| MapRegion { name: "ram".into(), kind: RegionKind::Ram, span };
+            conflict.attempted.iter().copied().map(ram).collect()
+        },
+        |map| map.regions,
+    )
 }
 
 /// What `plan --json` prints: schema `plan/1`.

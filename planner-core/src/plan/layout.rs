@@ -167,21 +167,23 @@ fn add_warnings(problem: &Problem, plan: &mut Plan) {
     add_peer_warnings(problem, plan);
 }
 
-/// BARs inside a window of the host: only peer-to-peer traffic between devices of the guest is affected.
+/// BARs at addresses that the host keeps: only traffic between passed devices is affected, so with one device there is
+/// nothing to say.
 fn add_peer_warnings(problem: &Problem, plan: &mut Plan) {
-    if problem.bars.is_empty() {
+    if problem.bars.is_empty() || plan.guest.pass.len() < 2 {
         return;
     }
-    for constraint in &problem.constraints {
-        let Demand::KeepOut(set) = &constraint.demand else { continue };
-        let window = plan.regions.iter().find(|region| {
-            matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64) && set.overlaps(region.span)
-        });
-        if let Some(window) = window {
+    let forbidden = problem.forbidden();
+    let windows = plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64));
+    for window in windows {
+        let hits: Vec<String> = forbidden.overlapping(window.span).iter().map(ToString::to_string).collect();
+        if !hits.is_empty() {
             let because = format!(
-                "the guest's PCI window `{}` at {} meets it, so peer-to-peer traffic between passed devices may fail; \
-                 DMA to RAM is not affected: {}",
-                window.name, window.span, constraint.reason.because
+                "traffic between the passed devices may fail where their BARs meet {}: the guest's PCI window `{}` at {} \
+                 overlaps what the host keeps there; DMA to RAM is not affected",
+                hits.join(", "),
+                window.name,
+                window.span
             );
             plan.warnings.push(rule_reason(rules::PEER, because));
         }

@@ -264,6 +264,7 @@ pub(crate) fn kvmtool_plan() -> Plan {
         max_memory: None,
         slots: None,
         needed_bits: 40,
+        host_settings: Vec::new(),
         msi_window: None,
         warnings: Vec::new(),
     }
