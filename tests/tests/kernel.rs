@@ -6,5 +6,7 @@ mod hosts;
 mod report;
 #[path = "kernel/resv.rs"]
 mod resv;
+#[path = "kernel/type1.rs"]
+mod type1;
 #[path = "kernel/vectors.rs"]
 mod vectors;
