@@ -2,6 +2,10 @@
 
 #[path = "kernel/hosts.rs"]
 mod hosts;
+#[path = "kernel/iommufd.rs"]
+mod iommufd;
+#[path = "kernel/msi.rs"]
+mod msi;
 #[path = "kernel/report.rs"]
 mod report;
 #[path = "kernel/resv.rs"]
