@@ -2,9 +2,15 @@
 
 #[path = "kernel/hosts.rs"]
 mod hosts;
+#[path = "kernel/iommufd.rs"]
+mod iommufd;
+#[path = "kernel/msi.rs"]
+mod msi;
 #[path = "kernel/report.rs"]
 mod report;
 #[path = "kernel/resv.rs"]
 mod resv;
+#[path = "kernel/type1.rs"]
+mod type1;
 #[path = "kernel/vectors.rs"]
 mod vectors;

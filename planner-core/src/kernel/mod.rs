@@ -3,6 +3,7 @@
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
 mod aperture;
+pub mod errno;
 mod findings;
 pub mod iommufd;
 mod listing;
