@@ -240,3 +240,92 @@ fn riscv_virt() {
     });
     assert_eq!(rows, 30);
 }
+
+#[test]
+fn x86_pc_q35() {
+    let rows = replay("x86_pc_q35", |row| {
+        let line = line(row["qemu"].as_str().unwrap(), Arch::X86_64, None, &strings(&row["args"]));
+        match line.map() {
+            Err(error) => {
+                assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
+                assert_eq!(error.text, refusal(row), "{row}");
+            }
+            Ok(map) => {
+                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+                compare_pc(&map, row);
+                assert_disjoint(&map, row);
+            }
+        }
+    });
+    assert_eq!(rows, 145);
+}
+
+fn compare_pc(map: &MemoryMap, row: &Value) {
+    let ram = row["ram"].as_array().unwrap().iter();
+    // i440fx also shows the window of the VGA's memory within the low RAM.
+    let mut recorded: Vec<Span<Gpa>> = ram
+        .filter(|ram| ram["name"] != "pam-pci" && ram["base"] != "0xa0000")
+        .map(|ram| span(ram, "size"))
+        .collect();
+    recorded.sort();
+    assert_eq!(of_kind(map, RegionKind::Ram), recorded, "{row}");
+    // Ends are recorded exclusive.
+    let hole = |name: &str| {
+        let number = |edge: &str| parse_number(row[format!("{name}-{edge}")].as_str().unwrap()).unwrap();
+        Span::of(number("start"), number("end") - 1).unwrap()
+    };
+    assert_eq!(of_kind(map, RegionKind::Mmio32), [hole("pci-hole")], "{row}");
+    assert_eq!(of_kind(map, RegionKind::Mmio64), [hole("pci-hole64")], "{row}");
+}
+
+#[test]
+fn pc_dimm_addr() {
+    let rows = replay("pc_dimm_addr", |row| {
+        let arch = if row["arch"] == "arm" { Arch::Aarch64 } else { Arch::X86_64 };
+        let args = strings(&row["args"]);
+        let mut line = line(row["qemu"].as_str().unwrap(), arch, None, &args);
+        place_free(&mut line, row);
+        match line.map() {
+            Err(error) => {
+                let device = args.iter().filter(|arg| arg.starts_with("pc-dimm,")).nth(error.dimm.unwrap());
+                let option = format!("-device {}", device.unwrap());
+                assert_eq!(error.located(&option), refusal(row), "{row}");
+            }
+            Ok(map) => {
+                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+                compare_modules(&map, row);
+            }
+        }
+    });
+    assert_eq!(rows, 39);
+}
+
+/// A module without an address goes to the start of the area; the model leaves that to its caller.
+fn place_free(line: &mut Line, row: &Value) {
+    if row["dimms"][0][1].is_null() {
+        let map = line.map().unwrap();
+        let start = of_kind(&map, RegionKind::DeviceMemory)[0].first();
+        let size = Size::from_bytes(row["dimms"][0][0].as_u64().unwrap());
+        line.choice.dimms.push(Dimm { span: Span::from_start_size(start, size).unwrap() });
+    }
+}
+
+fn compare_modules(map: &MemoryMap, row: &Value) {
+    let area = row["device_memory"].as_array().unwrap();
+    let number = |value: &Value| parse_number(value.as_str().unwrap()).unwrap();
+    let recorded =
+        Span::from_start_size(Gpa::new(number(&area[0])), Size::from_bytes(number(&area[1]))).unwrap();
+    assert_eq!(of_kind(map, RegionKind::DeviceMemory), [recorded], "{row}");
+    let recorded: Vec<Span<Gpa>> = row["placed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|module| {
+            let at = Gpa::new(number(&module["addr"]));
+            Span::from_start_size(at, Size::from_bytes(number(&module["size"]))).unwrap()
+        })
+        .collect();
+    let modules = map.regions.iter().filter(|region| region.name.starts_with("dimm"));
+    assert_eq!(modules.map(|region| region.span).collect::<Vec<_>>(), recorded, "{row}");
+    assert_eq!(map.max_memory, Some(Size::from_bytes(row["maxmem"].as_u64().unwrap())), "{row}");
+}

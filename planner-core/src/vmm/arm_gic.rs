@@ -37,28 +37,13 @@ const MACHINE_CPUS: u32 = 512;
 const REDIST_SIZE: u64 = 0xf6_0000;
 const HIGH_REDIST_SIZE: u64 = 0x400_0000;
 
-/// Whether KVM runs the guest or QEMU emulates it. Only KVM has the CPU model `host`; with `max`, the address bits that
-/// the host offers tell.
-pub(super) fn is_kvm(request: &Request) -> bool {
-    match model(request) {
-        "" | "host" => true,
-        "max" => request.ipa_bits.is_some(),
-        _ => false,
-    }
-}
-
-/// The CPU model without its features.
-pub(super) fn model(request: &Request) -> &str {
-    request.cpu.split(',').next().unwrap_or_default()
-}
-
 /// The version of the GIC (hw/arm/virt.c, `finalize_gic_version`), or QEMU's refusal.
 ///
 /// What a host's KVM offers is not part of a request. By default it is taken for a GICv3 without a GICv2 inside, as
 /// servers are; who asks for GICv2 is taken to have it.
 pub(super) fn version(request: &Request, options: &Options) -> Result<Gic, VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text));
-    let kvm = is_kvm(request);
+    let kvm = qemu::is_kvm(request);
     match options.gic {
         GicWord::V2 => Ok(Gic::V2),
         GicWord::V3 => Ok(Gic::V3),
@@ -95,7 +80,9 @@ pub(super) fn msi(request: &Request, options: &Options, gic: Gic) -> Result<Msi,
         (MsiWord::Off, _) | (_, Gic::V5) => Msi::None,
         (MsiWord::V2m, _) | (MsiWord::Auto | MsiWord::Its | MsiWord::NoIts, Gic::V2) => Msi::V2m,
         // virt_machine_6_1_options, no_tcg_its: QEMU's own ITS came with 6.2.
-        (MsiWord::Auto | MsiWord::Its, _) if is_kvm(request) || options.machine > Version::new(6, 1) => {
+        (MsiWord::Auto | MsiWord::Its, _)
+            if qemu::is_kvm(request) || options.machine > Version::new(6, 1) =>
+        {
             Msi::Its
         }
         (MsiWord::Auto | MsiWord::Its | MsiWord::NoIts, _) => Msi::None,

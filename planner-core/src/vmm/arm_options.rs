@@ -99,6 +99,7 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("msi", Version::new(11, 0), Setter::Value(set_msi)),
     ("virtio-mmio-transports", Version::new(11, 0), Setter::Value(set_transports)),
     ("acpi", Version::new(5, 0), Setter::Value(set_acpi)),
+    ("accel", Version::new(0, 0), Setter::NoEffect),
     ("append", Version::new(0, 0), Setter::NoEffect),
     ("aux-ram-share", Version::new(10, 0), Setter::NoEffect),
     ("boot", Version::new(6, 2), Setter::NoEffect),
@@ -116,6 +117,8 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("graphics", Version::new(0, 0), Setter::NoEffect),
     ("initrd", Version::new(0, 0), Setter::NoEffect),
     ("kernel", Version::new(0, 0), Setter::NoEffect),
+    ("kernel-irqchip", Version::new(0, 0), Setter::NoEffect),
+    ("kvm-shadow-mem", Version::new(0, 0), Setter::NoEffect),
     ("mem-merge", Version::new(0, 0), Setter::NoEffect),
     ("memory", Version::new(7, 1), Setter::NoEffect),
     ("memory-backend", Version::new(5, 0), Setter::NoEffect),
@@ -257,9 +260,7 @@ fn set_msi(options: &mut Options, _: &Request, value: &str) -> Result<(), String
 }
 
 fn set_transports(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
-    let count = value
-        .parse()
-        .map_err(|_| "Parameter 'virtio-mmio-transports' expects a number up to 255".to_owned())?;
+    let count = value.parse().map_err(|_| "Parameter 'virtio-mmio-transports' expects uint8_t".to_owned())?;
     options.transports = count;
     Ok(())
 }

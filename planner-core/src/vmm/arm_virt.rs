@@ -101,7 +101,7 @@ pub(super) fn memory_map(
     let high = high_regions(request, &options, memory, bits)?;
     let gic = arm_gic::version(request, &options)?;
     let msi = arm_gic::msi(request, &options, gic)?;
-    arm_gic::check_cpus(request, gic, &machine_name(&options), high.place(HighKind::Redists).is_some())?;
+    arm_gic::check_cpus(request, gic, &name(&options), high.place(HighKind::Redists).is_some())?;
 
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(qemu::regions(&arm_gic::rows(&options, gic, msi)));
@@ -109,9 +109,9 @@ pub(super) fn memory_map(
     regions.extend(region("mem", RegionKind::Ram, RAM, memory.boot));
     if !choice.dimms.is_empty() && !has_modules(&options) {
         let text = "memory hotplug is not enabled: missing acpi-ged device";
-        return Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text));
+        return Err(VmmError { dimm: Some(0), ..qemu::refusal(request.arch, rules::QEMU_DIMM, text) });
     }
-    regions.extend(qemu::modules(request, choice, high.area)?);
+    regions.extend(qemu::modules(request, choice, memory, high.area)?);
     regions.extend(high.regions(arm_gic::needs_high_redists(request, gic)));
     Ok(MemoryMap {
         regions,
@@ -160,7 +160,7 @@ pub(super) fn check(request: &Request) -> Vec<VmmError> {
         Ok(gic) => {
             refusals.extend(arm_gic::msi(request, &options, gic).err());
             let high = options.redists && options.highmem;
-            refusals.extend(arm_gic::check_cpus(request, gic, &machine_name(&options), high).err());
+            refusals.extend(arm_gic::check_cpus(request, gic, &name(&options), high).err());
         }
     }
     refusals
@@ -186,7 +186,12 @@ fn has_modules(options: &Options) -> bool {
     options.acpi && options.machine > Version::new(4, 1)
 }
 
-fn machine_name(options: &Options) -> String {
+/// The versioned machine type.
+pub(super) fn machine_name(request: &Request) -> Result<String, VmmError> {
+    Options::of(request, &[]).map(|options| name(&options))
+}
+
+fn name(options: &Options) -> String {
     format!("virt-{}.{}", options.machine.major, options.machine.minor)
 }
 
@@ -277,7 +282,7 @@ fn reason(options: &Options, kind: HighKind, span: Option<Span<Gpa>>, bits: u8, 
         return "highmem=off keeps every address below 4 GiB".into();
     }
     if !on && kind == HighKind::Ecam && options.machine <= Version::new(2, 12) {
-        return format!("machine type {} has the low ECAM only", machine_name(options));
+        return format!("machine type {} has the low ECAM only", name(options));
     }
     if !on {
         return format!("{}=off", kind.option());
@@ -291,7 +296,7 @@ fn reason(options: &Options, kind: HighKind, span: Option<Span<Gpa>>, bits: u8, 
 /// Guest-physical address bits: KVM's, or those of the emulated CPU; 32 with `highmem=off`.
 fn address_bits(request: &Request, options: &Options) -> Result<u8, VmmError> {
     let bits =
-        if arm_gic::is_kvm(request) { request.ipa_bits.unwrap_or(KVM_BITS) } else { model_bits(request)? };
+        if qemu::is_kvm(request) { request.ipa_bits.unwrap_or(KVM_BITS) } else { model_bits(request)? };
     Ok(if options.highmem { bits.min(64) } else { 32 })
 }
 
@@ -315,7 +320,11 @@ const MODELS: &[(&str, u8, Version)] = &[
 ];
 
 fn model_bits(request: &Request) -> Result<u8, VmmError> {
-    let model = arm_gic::model(request);
+    let model = match request.cpu.split(',').next().unwrap_or_default() {
+        // virt_machine_class_init, default_cpu_type.
+        "" => "cortex-a15",
+        model => model,
+    };
     let known = MODELS.iter().find(|(name, _, since)| *name == model && *since <= request.version);
     known.map(|&(_, bits, _)| bits).ok_or_else(|| {
         qemu::refusal(request.arch, rules::QEMU_CPU, format_args!("unable to find CPU model '{model}'"))

@@ -170,5 +170,5 @@ pub(super) fn check_version(request: &Request) -> Result<(), VmmError> {
     }
     let (kind, version) = (request.kind, request.version);
     let text = format!("the planner has no model of {kind} {version}, only of {} and newer", oldest(kind));
-    Err(VmmError { text, rule: rules::VERSION.into() })
+    Err(VmmError { text, rule: rules::VERSION.into(), dimm: None })
 }

@@ -120,8 +120,10 @@ fn ram(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmError> {
     match request.arch {
         Arch::Aarch64 => arm_ram(request, choice.boot, base.unwrap_or(RAM)),
         _ if base.is_some() => {
-            // builtin-run.c, parse_mem_option.
-            Err(refusal(rules::KVMTOOL_RAM, "Memory address not supported on this architecture"))
+            // builtin-run.c, mem_parser.
+            let at = base.map_or(0, Gpa::get);
+            let text = format!("Invalid memory specifier: {}B@{at}B", choice.boot.bytes());
+            Err(refusal(rules::KVMTOOL_RAM, text))
         }
         Arch::Riscv64 => Ok(region("ram", RegionKind::Ram, RAM, choice.boot).into_iter().collect()),
         Arch::X86_64 => {
@@ -218,5 +220,5 @@ fn gic(request: &Request) -> Result<Vec<Row>, VmmError> {
 }
 
 fn refusal(rule: &str, message: impl std::fmt::Display) -> VmmError {
-    VmmError { text: format!("Fatal: {message}"), rule: rule.into() }
+    VmmError { text: format!("Fatal: {message}"), rule: rule.into(), dimm: None }
 }

@@ -14,6 +14,7 @@ mod pc;
 mod qemu;
 mod riscv_virt;
 pub mod rules;
+mod x86_cpu;
 
 pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
 pub use describe::{describe, machine_name, machine_type};
@@ -245,10 +246,26 @@ pub struct MemoryMap {
 /// The VMM refuses.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct VmmError {
-    /// What the VMM itself prints.
+    /// What the VMM itself prints: QEMU's line with the program's name in front and without the hint lines below.
     pub text: String,
     /// Rule behind it.
     pub rule: String,
+    /// The module of the choice that is refused, if one is. QEMU then names the option too; see
+    /// [`VmmError::located`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimm: Option<usize>,
+}
+
+impl VmmError {
+    /// The text with the option at fault behind the program's name, as QEMU prints it for options that it had already
+    /// taken apart: `qemu-system-aarch64: -device pc-dimm,…: address must be aligned …`.
+    #[must_use]
+    pub fn located(&self, option: &str) -> String {
+        match self.text.split_once(": ") {
+            Some((program, message)) => format!("{program}: {option}: {message}"),
+            None => self.text.clone(),
+        }
+    }
 }
 
 /// A VMM whose model this planner has.
@@ -318,6 +335,20 @@ pub fn check_machine(request: &Request) -> Vec<VmmError> {
         Ok(Model::Pc) => pc::check(request),
         Ok(Model::RiscvVirt) => riscv_virt::check(request),
         Ok(Model::Kvmtool) => kvmtool::check(request),
+    }
+}
+
+/// The machine type in full, as it stays the same in every later version of the VMM: `virt-11.1` for `virt`,
+/// `pc-q35-11.1` for `q35`. Without a machine type, `virt` and `q35`. Empty for kvmtool, which has no machine types.
+///
+/// # Errors
+/// What the VMM prints when it does not know the machine type.
+pub fn machine_name(request: &Request) -> Result<String, VmmError> {
+    match Model::of(request)? {
+        Model::ArmVirt => arm_virt::machine_name(request),
+        Model::Pc => pc::machine_name(request),
+        Model::RiscvVirt => Ok("virt".into()),
+        Model::Kvmtool => Ok(String::new()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! Texts are those of `error_report` and `error_setg`, with the program's name before and without the hint lines that
 //! QEMU may print below.
 
-use super::{Choice, Knob, MapRegion, RegionKind, Request, VmmError, region, rules};
+use super::{Choice, Dimm, Knob, MapRegion, RegionKind, Request, VmmError, region, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::size::{GIB, Size};
@@ -40,7 +40,7 @@ pub(super) const AREA_ALIGN: Size = Size::gib(1);
 
 /// A refusal in the words of QEMU for this architecture.
 pub(super) fn refusal(arch: Arch, rule: &str, message: impl std::fmt::Display) -> VmmError {
-    VmmError { text: format!("{}: {message}", program(arch)), rule: rule.into() }
+    VmmError { text: format!("{}: {message}", program(arch)), rule: rule.into(), dimm: None }
 }
 
 /// The name of the program (argv[0] of QEMU's own messages).
@@ -49,6 +49,20 @@ pub(super) fn program(arch: Arch) -> &'static str {
         Arch::Aarch64 => "qemu-system-aarch64",
         Arch::X86_64 => "qemu-system-x86_64",
         Arch::Riscv64 => "qemu-system-riscv64",
+    }
+}
+
+/// Whether KVM runs the guest or QEMU emulates it (TCG): `accel=` in the machine text, or else the CPU model. Only KVM
+/// has `host`; where a model can be either, knowing the address bits of a host tells.
+pub(super) fn is_kvm(request: &Request) -> bool {
+    let mut accelerators = request.machine.split(',').filter_map(|word| word.trim().strip_prefix("accel="));
+    if let Some(accelerator) = accelerators.next_back() {
+        return accelerator.starts_with("kvm");
+    }
+    match request.cpu.split(',').next().unwrap_or_default() {
+        "" | "host" => true,
+        "max" => request.ipa_bits.is_some(),
+        _ => request.arch == Arch::X86_64 && request.ipa_bits.is_some(),
     }
 }
 
@@ -157,7 +171,7 @@ pub(super) fn switch(request: &Request, name: &str, value: &str) -> Result<bool,
 pub(super) fn size(name: &str, value: &str) -> Result<Size, String> {
     crate::size::parse_number(value)
         .map(Size::from_bytes)
-        .map_err(|_| format!("Parameter '{name}' expects a size"))
+        .map_err(|_| format!("Parameter '{name}' expects size"))
 }
 
 /// `-m` for this choice: as given, or as much as puts every module into the area, which starts at `area_start`.
@@ -253,50 +267,92 @@ pub(super) fn area_size(memory: Memory) -> Option<Size> {
     added.checked_add(Size::from_bytes(u64::from(memory.slots).checked_mul(GIB)?))
 }
 
-/// The regions of the area for modules: the area itself, and in it the modules and the room for later ones. Refuses what
-/// lies outside or is not aligned (hw/mem/memory-device.c, `memory_device_get_free_addr`).
+/// The regions of the area for modules: the area itself, and in it the modules and the room for later ones. Refuses a
+/// module that has no slot, no room or no good address.
 pub(super) fn modules(
     request: &Request,
     choice: &Choice,
+    memory: Memory,
     area: Option<Span<Gpa>>,
 ) -> Result<Vec<MapRegion>, VmmError> {
     let mut regions: Vec<MapRegion> = Vec::new();
     if let Some(span) = area {
         regions.push(MapRegion { name: "device-memory".into(), kind: RegionKind::DeviceMemory, span });
     }
+    let mut used = Size::ZERO;
     for (index, dimm) in choice.dimms.iter().enumerate() {
-        check_module(request, dimm.span, area)?;
+        let refuse =
+            |text: String| VmmError { dimm: Some(index), ..refusal(request.arch, rules::QEMU_DIMM, text) };
+        check_slot(memory, index).map_err(refuse)?;
+        used = check_room(memory, used, dimm.span).map_err(refuse)?;
+        check_address(request, dimm.span, area).map_err(refuse)?;
+        check_conflict(&choice.dimms, index).map_err(refuse)?;
         regions.push(MapRegion { name: format!("dimm{index}"), kind: RegionKind::Ram, span: dimm.span });
     }
     for (index, &span) in choice.hotplug.iter().enumerate() {
-        check_module(request, span, area)?;
+        let refuse = |text: String| refusal(request.arch, rules::QEMU_DIMM, text);
+        check_address(request, span, area).map_err(refuse)?;
         regions.push(MapRegion { name: format!("hotplug{index}"), kind: RegionKind::Hotplug, span });
     }
     Ok(regions)
 }
 
-fn check_module(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), VmmError> {
-    let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_DIMM, text));
+/// hw/mem/pc-dimm.c, `pc_dimm_get_free_slot`.
+fn check_slot(memory: Memory, index: usize) -> Result<(), String> {
+    match usize::try_from(memory.slots) {
+        Ok(0) => Err("no slots where allocated, please specify the 'slots' option".into()),
+        Ok(slots) if index >= slots => Err("no free slots available".into()),
+        _ => Ok(()),
+    }
+}
+
+/// hw/mem/memory-device.c, `memory_device_check_addable`; returns what is in use with this module.
+fn check_room(memory: Memory, used: Size, span: Span<Gpa>) -> Result<Size, String> {
+    let total = memory.max.checked_sub(memory.boot).unwrap_or(Size::ZERO);
+    let after = span.size().and_then(|size| used.checked_add(size)).filter(|after| *after <= total);
+    after.ok_or_else(|| {
+        format!(
+            "not enough space, currently {:#x} in use of total space for memory devices {:#x}",
+            used.bytes(),
+            total.bytes()
+        )
+    })
+}
+
+/// hw/mem/memory-device.c, `memory_device_get_free_addr`.
+fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), String> {
     let size = span.size().map_or(0, Size::bytes);
     let Some(area) = area else {
-        return refuse(
-            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
-                .into(),
-        );
+        let text =
+            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option";
+        return Err(text.into());
     };
+    let align = module_align(request);
+    if !span.first().is_aligned(align) {
+        return Err(format!("address must be aligned to {:#x} bytes", align.bytes()));
+    }
+    if align.round_down(size) != size {
+        return Err(format!("backend memory size must be multiple of {:#x}", align.bytes()));
+    }
     if !area.covers(span) {
-        return refuse(format!(
+        return Err(format!(
             "can't add memory device [{:#x}:{size:#x}], usable range for memory devices [{:#x}:{:#x}]",
             span.first().get(),
             area.first().get(),
             area.size().map_or(0, Size::bytes)
         ));
     }
-    let align = module_align(request);
-    if !span.first().is_aligned(align) {
-        return refuse(format!("address must be aligned to {:#x} bytes", align.bytes()));
-    }
     Ok(())
+}
+
+/// hw/mem/memory-device.c, `memory_device_get_free_addr`: the name is that of the module already there.
+fn check_conflict(dimms: &[Dimm], index: usize) -> Result<(), String> {
+    let Some(dimm) = dimms.get(index) else { return Ok(()) };
+    let other = dimms.iter().take(index).position(|other| other.span.overlaps(dimm.span));
+    match other {
+        Some(other) => Err(format!("address range conflicts with memory device id='dimm{other}'")),
+        None => Ok(()),
+    }
 }
 
 /// Of which addresses and sizes of modules are multiples: 2 MiB, or the size of the pages behind them.
