@@ -50,8 +50,11 @@ impl Site {
     fn answer(&self, request: Request) {
         let path = request.url().split(['?', '#']).next().unwrap_or("/");
         let name = if path == "/" { "index.html" } else { path.trim_start_matches('/') };
-        let (status, kind, body): (u16, &str, &[u8]) = match (self.is_for_us(&request), self.files.get(name)) {
-            (false, _) => (403, "text/plain; charset=utf-8", b"this server answers to 127.0.0.1 and localhost only\n"),
+        let (status, kind, body): (u16, &str, &[u8]) = match (self.is_for_us(&request), self.files.get(name))
+        {
+            (false, _) => {
+                (403, "text/plain; charset=utf-8", b"this server answers to 127.0.0.1 and localhost only\n")
+            }
             _ if !matches!(request.method(), Method::Get | Method::Head) => {
                 (405, "text/plain; charset=utf-8", b"only GET and HEAD\n")
             }
@@ -89,8 +92,8 @@ fn headers(kind: &str) -> [(&'static str, String); 6] {
 
 fn read_files() -> Result<BTreeMap<String, Vec<u8>>, Failure> {
     let dist = bundle::dist();
-    let entries =
-        std::fs::read_dir(&dist).map_err(|why| format!("{}: {why}; run `cargo xtask web` first", dist.display()))?;
+    let entries = std::fs::read_dir(&dist)
+        .map_err(|why| format!("{}: {why}; run `cargo xtask web` first", dist.display()))?;
     let mut files = BTreeMap::new();
     for entry in entries {
         let path = entry?.path();

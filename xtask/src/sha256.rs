@@ -61,7 +61,11 @@ fn root(value: u128, degree: u32) -> u128 {
     let (mut low, mut high) = (0u128, 1u128 << 40);
     while high - low > 1 {
         let middle = (low + high) / 2;
-        if middle.checked_pow(degree).is_some_and(|power| power <= value) { low = middle } else { high = middle }
+        if middle.checked_pow(degree).is_some_and(|power| power <= value) {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     low
 }

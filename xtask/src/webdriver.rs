@@ -89,7 +89,9 @@ impl Browser {
     pub(crate) fn press(&self, keys: &[&str]) -> Result<(), Failure> {
         let strokes: Vec<Value> = keys
             .iter()
-            .flat_map(|key| [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })])
+            .flat_map(|key| {
+                [json!({ "type": "keyDown", "value": key }), json!({ "type": "keyUp", "value": key })]
+            })
             .collect();
         let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
         self.command("POST", "/actions", Some(actions)).map(drop)

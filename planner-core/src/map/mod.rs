@@ -12,6 +12,7 @@
 
 mod axis;
 mod bands;
+mod drawing;
 mod html;
 mod label;
 mod palette;
@@ -19,6 +20,7 @@ mod svg;
 mod text;
 
 pub use axis::{Axis, Segment};
+pub use drawing::{Drawing, Rect};
 pub use html::html;
 pub use palette::{BandKind, Colours, Texture};
 pub use svg::{style, svg};
@@ -98,6 +100,24 @@ pub struct Band {
     pub track: usize,
     /// Into how many tracks its lane is split where it lies, 1 to [`MOST_TRACKS`].
     pub tracks: usize,
+}
+
+impl Band {
+    /// Everything about the band in one line.
+    #[must_use]
+    pub fn words(&self, lane: LaneKind) -> String {
+        let size = crate::size::binary_size(self.span.size_bytes());
+        let (lane, kind) = (lane.title(), self.kind.legend());
+        let mut words = format!("{lane}: {}, {} ({size}), {kind}", self.name, self.span);
+        for (open, text, close) in
+            [(". ", &self.because, ""), (" [", &self.rule, "]"), (" (", &self.origin, ")")]
+        {
+            if !text.is_empty() {
+                words.push_str(&format!("{open}{text}{close}"));
+            }
+        }
+        words
+    }
 }
 
 /// One address space: bands ascending, the longer first where they start together.

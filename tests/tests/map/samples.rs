@@ -100,6 +100,7 @@ pub(crate) fn group(id: u32, last: u64, reserved: Vec<ReservedRegion>, hazards: 
         msi: None,
         blockers: Vec::new(),
         hazards,
+        notes: Vec::new(),
     }
 }
 
