@@ -26,7 +26,10 @@ pub use palette::{BandKind, Colours, Texture};
 pub use svg::{style, svg};
 pub use text::{Color, Glyphs, TextStyle, listing, text};
 
-use crate::addr::{Iova, Span};
+use std::collections::BTreeSet;
+
+use crate::addr::{Gpa, Iova, Span};
+use crate::facts::guest::LayoutPolicy;
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::ids::GroupId;
@@ -147,7 +150,9 @@ pub struct AddressMap {
 pub struct Attempt<'a> {
     /// The guest, for its name, its hazard policy and what it wants kept clear.
     pub guest: &'a GuestSpec,
-    /// The memory map: RAM as the VMM would put it, and the VMM's fixed regions if known.
+    /// RAM as the VMM would put it.
+    pub ram: &'a [Span<Gpa>],
+    /// The rest of the memory map, if known; RAM in it is left out.
     pub regions: &'a [MapRegion],
 }
 
@@ -158,6 +163,18 @@ pub enum Layout<'a> {
     Plan(&'a Plan),
     /// What was refused.
     Attempt(Attempt<'a>),
+}
+
+/// The groups that the picture of a guest is about: those of its devices, or all (an empty list) when the layout shall
+/// hold for every device of the host or when no device is passed.
+#[must_use]
+pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
+    if guest.policy == LayoutPolicy::Portable {
+        return Vec::new();
+    }
+    let groups: BTreeSet<GroupId> =
+        guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
+    groups.into_iter().collect()
 }
 
 impl AddressMap {
@@ -214,7 +231,7 @@ impl AddressMap {
     /// The kinds of band in the picture, for its legend.
     #[must_use]
     pub fn kinds(&self) -> Vec<BandKind> {
-        let present: std::collections::BTreeSet<BandKind> =
+        let present: BTreeSet<BandKind> =
             self.lanes.iter().flat_map(|lane| &lane.bands).map(|band| band.kind).collect();
         present.into_iter().collect()
     }
