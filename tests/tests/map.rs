@@ -99,7 +99,7 @@ fn a_refusal_in_boxes() {
               0x1000_0000   ~752 MiB  │               │               │═ pcie-mmio ═══│
               0x3eff_0000     64 KiB  │               │               │═ pcie-pio ════│
               0x3f00_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
-        ✗     0x4000_0000      2 GiB  │» pcie0 mem32 »│               │█ mem █████████│
+        ✗     0x4000_0000      2 GiB  │» pcie0 mem32 »│               │█ RAM █████████│
               0xc000_0000      1 GiB  │               │               │███████████████│
         ✗   0x1_0000_0000      1 GiB  │» pcie0 mem64 »│               │███████████████│
             0x1_4000_0000   ~251 GiB  │»»»»»»»»»»»»»»»│               │               │
@@ -137,7 +137,7 @@ fn a_refusal_in_ascii() {
               0x1000_0000   ~752 MiB  |               |               |= pcie-mmio ===|
               0x3eff_0000     64 KiB  |               |               |= pcie-pio ====|
               0x3f00_0000             ~~~~~~~~~~~~~~~~~~ 16 MiB free ~~~~~~~~~~~~~~~~~~
-        !     0x4000_0000      2 GiB  |> pcie0 mem32 >|               |# mem #########|
+        !     0x4000_0000      2 GiB  |> pcie0 mem32 >|               |# RAM #########|
               0xc000_0000      1 GiB  |               |               |###############|
         !   0x1_0000_0000      1 GiB  |> pcie0 mem64 >|               |###############|
             0x1_4000_0000   ~251 GiB  |>>>>>>>>>>>>>>>|               |               |
@@ -179,7 +179,8 @@ fn a_listing_has_every_reason() {
           - 0xa00_0000..=0xa00_3fff  16 KiB  virtio-mmio
           = 0x1000_0000..=0x3efe_ffff  ~752 MiB  pcie-mmio
           = 0x3eff_0000..=0x3eff_ffff  64 KiB  pcie-pio
-        ! # 0x4000_0000..=0x1_3fff_ffff  4 GiB  mem
+        ! # 0x4000_0000..=0x1_3fff_ffff  4 GiB  RAM
+              where the VMM would put it
           : 0x40_1000_0000..=0x40_1fff_ffff  256 MiB  pcie-ecam
           = 0x80_0000_0000..=0xff_ffff_ffff  512 GiB  pcie-mmio-high
     "#]]

@@ -1,2 +1,54 @@
-//! Jobs of several steps.
-fn main() {}
+//! Jobs of several steps: `cargo xtask web`, `serve` and `web-test`.
+
+mod base64;
+mod bundle;
+mod policy;
+mod serve;
+mod sha256;
+mod web_test;
+mod webdriver;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Why a job stopped, in words for the person at the terminal.
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "\
+usage: cargo xtask JOB
+
+  web                  build the browser planner into web/dist
+  serve [--port N]     serve web/dist on 127.0.0.1 (port 8080 unless told otherwise; 0 takes a free one)
+  web-test             build, serve, and drive a headless Chromium through the page
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words.as_slice() {
+        ["web"] => bundle::build(),
+        ["serve"] => serve::forever(8080),
+        ["serve", "--port", port] => {
+            port.parse().map_err(|why| format!("`{port}` is no port: {why}").into()).and_then(serve::forever)
+        }
+        ["web-test"] => web_test::run(),
+        _ => Err(USAGE.into()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace, wherever cargo was called.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Prints a step of a job.
+pub(crate) fn step(text: &str) {
+    eprintln!("xtask: {text}");
+}

@@ -12,6 +12,7 @@
 
 mod axis;
 mod bands;
+mod drawing;
 mod html;
 mod label;
 mod palette;
@@ -19,12 +20,16 @@ mod svg;
 mod text;
 
 pub use axis::{Axis, Segment};
+pub use drawing::{Drawing, Rect};
 pub use html::html;
 pub use palette::{BandKind, Colours, Texture};
 pub use svg::{style, svg};
 pub use text::{Color, Glyphs, TextStyle, listing, text};
 
-use crate::addr::{Iova, Span};
+use std::collections::BTreeSet;
+
+use crate::addr::{Gpa, Iova, Span};
+use crate::facts::guest::LayoutPolicy;
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::ids::GroupId;
@@ -100,6 +105,24 @@ pub struct Band {
     pub tracks: usize,
 }
 
+impl Band {
+    /// Everything about the band in one line.
+    #[must_use]
+    pub fn words(&self, lane: LaneKind) -> String {
+        let size = crate::size::binary_size(self.span.size_bytes());
+        let (lane, kind) = (lane.title(), self.kind.legend());
+        let mut words = format!("{lane}: {}, {} ({size}), {kind}", self.name, self.span);
+        for (open, text, close) in
+            [(". ", &self.because, ""), (" [", &self.rule, "]"), (" (", &self.origin, ")")]
+        {
+            if !text.is_empty() {
+                words.push_str(&format!("{open}{text}{close}"));
+            }
+        }
+        words
+    }
+}
+
 /// One address space: bands ascending, the longer first where they start together.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lane {
@@ -127,7 +150,9 @@ pub struct AddressMap {
 pub struct Attempt<'a> {
     /// The guest, for its name, its hazard policy and what it wants kept clear.
     pub guest: &'a GuestSpec,
-    /// The memory map: RAM as the VMM would put it, and the VMM's fixed regions if known.
+    /// RAM as the VMM would put it.
+    pub ram: &'a [Span<Gpa>],
+    /// The rest of the memory map, if known; RAM in it is left out.
     pub regions: &'a [MapRegion],
 }
 
@@ -138,6 +163,18 @@ pub enum Layout<'a> {
     Plan(&'a Plan),
     /// What was refused.
     Attempt(Attempt<'a>),
+}
+
+/// The groups that the picture of a guest is about: those of its devices, or all (an empty list) when the layout shall
+/// hold for every device of the host or when no device is passed.
+#[must_use]
+pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
+    if guest.policy == LayoutPolicy::Portable {
+        return Vec::new();
+    }
+    let groups: BTreeSet<GroupId> =
+        guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
+    groups.into_iter().collect()
 }
 
 impl AddressMap {
@@ -194,7 +231,7 @@ impl AddressMap {
     /// The kinds of band in the picture, for its legend.
     #[must_use]
     pub fn kinds(&self) -> Vec<BandKind> {
-        let present: std::collections::BTreeSet<BandKind> =
+        let present: BTreeSet<BandKind> =
             self.lanes.iter().flat_map(|lane| &lane.bands).map(|band| band.kind).collect();
         present.into_iter().collect()
     }

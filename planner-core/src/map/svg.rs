@@ -3,30 +3,23 @@
 //! Every band is a group with an `id` (see [`AddressMap::bands`]), the classes `band` and `k-` with the word of its
 //! kind, and a `<title>` that says everything about it. Colours follow the light or dark scheme of the reader.
 
+use super::drawing::{CHART_TOP, Drawing, LANES_LEFT, LANES_RIGHT, LEGEND_COLUMNS, LEGEND_ROW, Rect, WIDTH};
 use super::label::{self, escape, fit_wide};
 use super::palette::{PALETTE, Paint};
-use super::{AddressMap, Band, BandKind, Colours, Lane, LaneKind, Segment};
+use super::{AddressMap, Band, BandKind, Colours, Lane, LaneKind};
 use crate::addr::{Address, grouped_hex};
 
-/// Measures in pixels. Text is set in a fixed-width font whose characters are at most six tenths of its size wide.
-const WIDTH: usize = 1000;
+/// Text is set in a fixed-width font whose characters are at most six tenths of its size wide.
 /// Right edge of the addresses; the longest has 21 characters.
 const ADDRESS_RIGHT: usize = 152;
 const SIZE_RIGHT: usize = 222;
-const LANES_LEFT: usize = 246;
-const LANES_RIGHT: usize = 984;
-const LANE_GAP: usize = 14;
-const TRACK_GAP: usize = 3;
-const CHART_TOP: usize = 116;
-const LEGEND_COLUMNS: usize = 4;
-const LEGEND_ROW: usize = 24;
 /// Width of a character of a name (12 pixels high) in tenths of a pixel, with some reserve.
 const NAME_TENTHS: usize = 74;
 
 /// The picture.
 #[must_use]
 pub fn svg(map: &AddressMap) -> String {
-    let page = Page::new(map);
+    let page = Page { map, drawing: Drawing::new(map) };
     let mut out = page.head();
     out.push_str(&page.headings());
     out.push_str(&page.axis());
@@ -88,47 +81,21 @@ const STYLE_DARK: &str = "\
 .glp .mark{fill:#0e1217}
 ";
 
-/// Where everything lies.
+/// A picture being written.
 struct Page<'a> {
     map: &'a AddressMap,
-    /// Top of each segment, and the bottom of the last.
-    tops: Vec<usize>,
-    lane_width: usize,
+    drawing: Drawing,
 }
 
-impl<'a> Page<'a> {
-    fn new(map: &'a AddressMap) -> Self {
-        let mut tops = vec![CHART_TOP];
-        let mut at = CHART_TOP;
-        for segment in &map.axis.segments {
-            at = at.saturating_add(height(segment));
-            tops.push(at);
-        }
-        let lanes = map.lanes.len().max(1);
-        let gaps = LANE_GAP.saturating_mul(lanes.saturating_sub(1));
-        let room = LANES_RIGHT.saturating_sub(LANES_LEFT).saturating_sub(gaps);
-        Self { map, tops, lane_width: room.checked_div(lanes).unwrap_or(room) }
-    }
-
+impl Page<'_> {
     fn top(&self, segment: usize) -> usize {
-        self.tops.get(segment).copied().unwrap_or(CHART_TOP)
+        self.drawing.top(segment)
     }
     fn bottom(&self) -> usize {
-        self.tops.last().copied().unwrap_or(CHART_TOP)
+        self.drawing.bottom()
     }
-    fn lane_left(&self, index: usize) -> usize {
-        index.saturating_mul(self.lane_width.saturating_add(LANE_GAP)).saturating_add(LANES_LEFT)
-    }
-    fn legend_top(&self) -> usize {
-        self.bottom().saturating_add(36)
-    }
-    fn height(&self) -> usize {
-        let rows = self.map.kinds().len().div_ceil(LEGEND_COLUMNS);
-        self.legend_top().saturating_add(rows.saturating_mul(LEGEND_ROW)).saturating_add(34)
-    }
-
     fn head(&self) -> String {
-        let (height, title) = (self.height(), escape(&self.map.title));
+        let (height, title) = (self.drawing.height(), escape(&self.map.title));
         let subtitle = escape(&self.map.subtitle);
         let kinds = self.map.kinds();
         let patterns: String = kinds.iter().map(|kind| pattern(kind.paint())).collect();
@@ -166,7 +133,7 @@ impl<'a> Page<'a> {
         let mut out = String::new();
         let bottom = self.bottom().saturating_sub(CHART_TOP);
         for (index, lane) in self.map.lanes.iter().enumerate() {
-            let (x, width) = (self.lane_left(index), self.lane_width);
+            let (x, width) = (self.drawing.lane_left(index), self.drawing.lane_width());
             out.push_str(&format!(
                 "<text class=\"heading\" x=\"{x}\" y=\"86\">{}</text>\
                  <text class=\"soft\" x=\"{x}\" y=\"102\">{}</text>\n\
@@ -206,21 +173,12 @@ impl<'a> Page<'a> {
     }
 
     fn lane(&self, lane: &Lane, index: usize) -> String {
-        let mut out = String::new();
-        for (number, band) in lane.bands.iter().enumerate() {
-            out.push_str(&self.band(lane.kind, number, band, self.lane_left(index)));
-        }
-        out
+        let numbered = lane.bands.iter().enumerate();
+        numbered.map(|(number, band)| self.band(lane.kind, index, number, band)).collect()
     }
 
-    fn band(&self, lane: LaneKind, number: usize, band: &Band, left: usize) -> String {
-        let range = self.map.axis.range_of(band.span);
-        let y = self.top(range.start).saturating_add(1);
-        let height = self.top(range.end).saturating_sub(y).saturating_sub(1);
-        let tracks = band.tracks.max(1);
-        let gaps = TRACK_GAP.saturating_mul(tracks.saturating_sub(1));
-        let width = self.lane_width.saturating_sub(gaps).checked_div(tracks).unwrap_or(1);
-        let x = band.track.saturating_mul(width.saturating_add(TRACK_GAP)).saturating_add(left);
+    fn band(&self, lane: LaneKind, index: usize, number: usize, band: &Band) -> String {
+        let Rect { x, y, width, height } = self.drawing.band(&self.map.axis, index, band);
         let conflict = if band.conflict { " conflict" } else { "" };
         let word = band.kind.word();
         format!(
@@ -228,7 +186,7 @@ impl<'a> Page<'a> {
              <rect class=\"box\" fill=\"url(#glp-{word})\" x=\"{x}\" y=\"{y}\" width=\"{width}\" \
              height=\"{height}\" rx=\"4\"/>{}</g>\n",
             lane.word(),
-            escape(&words(lane, band)),
+            escape(&band.words(lane)),
             inscription(band, x, y, width, height),
         )
     }
@@ -253,14 +211,14 @@ impl<'a> Page<'a> {
 
     fn legend(&self) -> String {
         let mut out = String::new();
-        let top = self.legend_top();
+        let top = self.drawing.legend_top();
         for (index, kind) in self.map.kinds().into_iter().enumerate() {
             let column = WIDTH.saturating_sub(16) / LEGEND_COLUMNS;
             let x = (index % LEGEND_COLUMNS).saturating_mul(column).saturating_add(16);
             let y = (index / LEGEND_COLUMNS).saturating_mul(LEGEND_ROW).saturating_add(top);
             out.push_str(&legend_item(kind, x, y));
         }
-        let y = self.height().saturating_sub(16);
+        let y = self.drawing.height().saturating_sub(16);
         out.push_str(&format!("<text class=\"soft\" x=\"16\" y=\"{y}\">{FOOTNOTE}</text>\n"));
         out
     }
@@ -268,16 +226,6 @@ impl<'a> Page<'a> {
 
 const FOOTNOTE: &str = "One axis for all lanes: without a vIOMMU a device's bus address, IOVA and guest-physical \
                         address are one number. Not to scale.";
-
-/// Taller for larger stretches, by their power of two, and always room for a name.
-fn height(segment: &Segment) -> usize {
-    if segment.free {
-        return 34;
-    }
-    let bits = segment.span.size_bytes().checked_ilog2().unwrap_or(0);
-    let levels = usize::try_from(bits.clamp(12, 44)).unwrap_or(12).saturating_sub(12);
-    levels.saturating_add(26)
-}
 
 fn tick(y: usize, address: u64) -> String {
     let (left, text) = (ADDRESS_RIGHT.saturating_add(8), y.saturating_add(4));
@@ -323,25 +271,6 @@ fn inscription(band: &Band, x: usize, y: usize, width: usize, height: usize) -> 
         out.push_str(&format!("<text class=\"note\" x=\"{x}\" y=\"{note}\">{words}</text>"));
     }
     out
-}
-
-/// Everything about a band in one line.
-fn words(lane: LaneKind, band: &Band) -> String {
-    let mut words = format!(
-        "{}: {}, {} ({}), {}",
-        lane.title(),
-        band.name,
-        band.span,
-        crate::size::binary_size(band.span.size_bytes()),
-        band.kind.legend()
-    );
-    for (open, text, close) in [(". ", &band.because, ""), (" [", &band.rule, "]"), (" (", &band.origin, ")")]
-    {
-        if !text.is_empty() {
-            words.push_str(&format!("{open}{text}{close}"));
-        }
-    }
-    words
 }
 
 fn clash(top: usize, bottom: usize) -> String {
