@@ -46,7 +46,7 @@ impl Flag<'_> {
         number.ok_or_else(|| self.bad(part, "a number"))
     }
 
-    fn positive(self) -> Read<u32> {
+    pub(crate) fn positive(self) -> Read<u32> {
         match self.count_of(self.value)? {
             0 => Err(self.bad(self.value, "a number of at least 1")),
             count => Ok(count),
@@ -79,7 +79,7 @@ impl Flag<'_> {
         if columns < 20 { Err(self.bad(self.value, "at least 20 columns")) } else { Ok(columns as usize) }
     }
 
-    fn ipa_bits(self) -> Read<u8> {
+    pub(crate) fn ipa_bits(self) -> Read<u8> {
         let bits = u8::try_from(self.count_of(self.value)?).ok().filter(|bits| (32..=64).contains(bits));
         bits.ok_or_else(|| self.bad(self.value, "a number of address bits from 32 to 64"))
     }
