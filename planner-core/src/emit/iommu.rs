@@ -61,6 +61,13 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     }
 }
 
+/// Width of the addresses of a PC's IOMMU: 39 bits, which every host has, unless the guest's own memory map is wider. QEMU
+/// refuses to start with more than the host has ("aw-bits 48 > host aw-bits 39", hw/i386/intel_iommu.c, vtd_check_hiod;
+/// since QEMU 9.2 the default is 48).
+pub(super) fn pc_width(plan: &Plan) -> u8 {
+    if plan.needed_bits > 39 { 48 } else { 39 }
+}
+
 /// Devices of one bus of the host share an SMMU: the guest's SMMU must stand for one of the host's, and a host has at
 /// most one in front of a bus. Bus numbers are packed down from 255, so that those below stay with the machine's own
 /// root bus.

@@ -1,8 +1,10 @@
 //! kvmtool: `lkvm run`. One bank of memory, whose base can be moved on arm64.
 
-use super::parts::{self, boot_memory, dimms, made_for};
+use super::boot::{boot_memory, boot_size, refuse_elsewhere};
+use super::parts::{self, has_modules, huge_pages, made_for};
 use super::{OutputFile, Unsupported, shell};
 use crate::addr::{Address, Gpa};
+use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::{Plan, VmmOption};
 use crate::size::{KIB, MIB, Size};
@@ -11,6 +13,11 @@ use crate::vmm::Knob;
 /// Where `-k` finds the kernel and `-i` the initial ramdisk: names to be replaced. Without `-k`, kvmtool would take the
 /// host's own kernel (builtin-run.c, kernel_usage_with_options).
 const KERNEL: &str = "Image";
+/// Where huge pages are mounted, by systemd and by the kernel's own documentation (dev-hugepages.mount).
+const HUGE_PAGES: &str = "/dev/hugepages";
+/// Where memory starts on arm64 and RISC-V (arm/include/arm-common/kvm-arch.h, ARM_MEMORY_AREA;
+/// riscv/include/kvm/kvm-arch.h, RISCV_RAM).
+const RAM: Gpa = Gpa::at(0x8000_0000);
 
 /// `kvmtool.sh`.
 pub(super) fn command(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
@@ -23,9 +30,12 @@ pub(super) fn command(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
 
 /// The options that the plan needs, with the reason.
 pub(super) fn explained(plan: &Plan) -> Vec<VmmOption> {
-    let Some(base) = ram_base(plan) else { return Vec::new() };
-    let Ok(memory) = memory(plan) else { return Vec::new() };
-    vec![VmmOption { flag: format!("-m {memory}"), why: format!("memory starts at {base}") }]
+    match (ram_base(plan), options(plan), memory(plan)) {
+        (Some(base), Ok(_), Ok(memory)) => {
+            vec![VmmOption { flag: format!("-m {memory}"), why: format!("memory starts at {base}") }]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn options(plan: &Plan) -> Result<Vec<Vec<String>>, Unsupported> {
@@ -37,12 +47,13 @@ fn options(plan: &Plan) -> Result<Vec<Vec<String>>, Unsupported> {
     options.push(option("--name", parts::file_name(&guest.name)));
     options.push(option("-c", guest.vcpus.to_string()));
     options.push(option("-m", memory(plan)?));
-    if guest.pages > plan.host.page_size {
-        options.push(option("--hugetlbfs", "/dev/hugepages".to_owned()));
+    if huge_pages(plan).is_some() {
+        options.push(option("--hugetlbfs", HUGE_PAGES.to_owned()));
     }
-    for device in &guest.pass {
-        options.push(option("--vfio-pci", device.to_string()));
+    if let Some(chip) = irqchip(plan)? {
+        options.push(option("--irqchip", chip));
     }
+    options.extend(guest.pass.iter().map(|device| option("--vfio-pci", device.to_string())));
     options.push(option("-k", KERNEL.to_owned()));
     Ok(options)
 }
@@ -50,27 +61,54 @@ fn options(plan: &Plan) -> Result<Vec<Vec<String>>, Unsupported> {
 /// What kvmtool lacks.
 fn refuse(plan: &Plan) -> Result<(), Unsupported> {
     let guest = &plan.guest;
-    let lacks = |what: &str| Unsupported::new(format!("kvmtool has no {what}"), "plan again with --vmm qemu");
-    if dimms(plan).next().is_some() || !plan.hotplug.is_empty() {
-        return Err(lacks("memory modules"));
+    let lacks =
+        |what: &str| Err(Unsupported::new(format!("kvmtool has no {what}"), "plan again with --vmm qemu"));
+    if has_modules(plan) {
+        return lacks("memory modules");
     }
     if !guest.numa.is_empty() {
-        return Err(lacks("NUMA nodes"));
+        return lacks("NUMA nodes");
     }
     if guest.viommu != Viommu::None {
-        return Err(lacks("IOMMU for its guest"));
+        return lacks("IOMMU for its guest");
     }
     if guest.iommufd {
-        return Err(lacks("iommufd"));
+        return lacks("iommufd");
     }
-    Ok(())
+    if plan.ram.iter().any(|piece| piece.host_node.is_some()) {
+        return lacks("option for the host node that memory comes from");
+    }
+    match plan.knobs.iter().find(|knob| !matches!(knob, Knob::RamBase { .. })) {
+        Some(knob) => lacks(&format!("such option as the plan sets: {knob:?}")),
+        None => Ok(()),
+    }
+}
+
+/// The interrupt controller that the machine text asks for, on arm64 (arm/gic.c, irqchip_parser); kvmtool takes the best
+/// that the host has if there is none.
+fn irqchip(plan: &Plan) -> Result<Option<String>, Unsupported> {
+    let last = plan.vmm.machine.split(',').map(str::trim).rfind(|word| !word.is_empty());
+    let Some(word) = last.filter(|_| plan.guest.arch == Arch::Aarch64) else { return Ok(None) };
+    let chip = word.strip_prefix("irqchip=").unwrap_or(word);
+    if ["gicv2", "gicv2m", "gicv3", "gicv3-its"].contains(&chip) {
+        return Ok(Some(chip.to_owned()));
+    }
+    let because = format!("kvmtool has no interrupt controller {:?}", parts::printable(chip));
+    Err(Unsupported::new(because, "plan again with --machine gicv3-its"))
 }
 
 /// Value of `-m`: `16384M`, `16384M@524288M` (builtin-run.c, mem_parser: size and address are decimal, each with a unit).
 fn memory(plan: &Plan) -> Result<String, Unsupported> {
-    let size = boot_memory(plan)?.first().map_or(Size::ZERO, |memory| memory.size);
-    let size = in_mebibytes(size);
-    Ok(match ram_base(plan) {
+    let base = ram_base(plan);
+    if base.is_some() && plan.guest.arch != Arch::Aarch64 {
+        // arm64 alone has ARCH_HAS_CFG_RAM_ADDRESS.
+        let because = format!("kvmtool cannot move the base of memory on {}", plan.guest.arch);
+        return Err(Unsupported::new(because, "plan again with --vmm qemu"));
+    }
+    let default = if plan.guest.arch == Arch::X86_64 { Gpa::at(0) } else { RAM };
+    refuse_elsewhere(plan, base.unwrap_or(default))?;
+    let size = in_mebibytes(boot_size(&boot_memory(plan)?)?);
+    Ok(match base {
         Some(base) => format!("{size}@{}", in_mebibytes(Size::from_bytes(base.get()))),
         None => size,
     })

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Unsupported;
-use super::parts::needs;
+use super::parts::{needs, needs_firmware};
+use crate::addr::Gpa;
 use crate::facts::Arch;
 use crate::plan::Plan;
 use crate::size::Size;
@@ -28,12 +29,18 @@ impl Machine {
     /// # Errors
     /// [`Unsupported`] for a knob that QEMU, or its version, does not have.
     pub(super) fn planned(plan: &Plan) -> Result<(Self, Vec<String>), Unsupported> {
-        let mut machine = Self::of(plan);
+        let mut machine = Self::of(plan)?;
         let mut reasons = Vec::new();
         for knob in &plan.knobs {
             reasons.extend(machine.turn(plan, knob)?);
         }
         machine.settle();
+        if needs_firmware(plan) && machine.get("acpi") == Some("off") {
+            return Err(Unsupported::new(
+                "the guest would find its memory modules or its SMMU only in ACPI tables, and the machine has acpi=off",
+                "plan again without acpi=off",
+            ));
+        }
         Ok((machine, reasons))
     }
 
@@ -63,23 +70,26 @@ impl Machine {
         })
     }
 
-    /// Takes `q35,max-ram-below-4g=1G` apart as QEMU does: `,,` is a comma within a value, an option without a value is
-    /// `on` (util/keyval.c, keyval_parse_one; util/qemu-option.c, get_opt_name_value).
-    pub(super) fn of(plan: &Plan) -> Self {
-        let mut words = split_options(&plan.vmm.machine).into_iter();
+    /// Takes `q35,max-ram-below-4g=1G` apart as QEMU does (util/keyval.c, keyval_parse_one: `,,` is a comma within a
+    /// value, and every option but the first, the type, needs a value).
+    fn of(plan: &Plan) -> Result<Self, Unsupported> {
         let mut machine = Self { kind: default_machine(plan.guest.arch).to_owned(), options: Vec::new() };
-        let Some(first) = words.next() else { return machine };
-        match first.split_once('=') {
-            None if first.is_empty() => {}
-            None => machine.kind = first,
-            Some(("type", kind)) => kind.clone_into(&mut machine.kind),
-            Some((name, value)) => machine.push(name, value),
+        for (index, word) in split_options(&plan.vmm.machine).into_iter().enumerate() {
+            match word.split_once('=') {
+                None if word.is_empty() => {}
+                None if index == 0 => machine.kind = word,
+                Some(("type", kind)) => kind.clone_into(&mut machine.kind),
+                Some((name, value)) => machine.push(name, value),
+                None => {
+                    let because = format!("QEMU wants a value for the machine option {word}");
+                    return Err(Unsupported::new(
+                        because,
+                        format!("plan again with {word}=on or without it"),
+                    ));
+                }
+            }
         }
-        for word in words.filter(|word| !word.is_empty()) {
-            let (name, value) = word.split_once('=').unwrap_or((&word, "on"));
-            machine.push(name, value);
-        }
-        machine
+        Ok(machine)
     }
 
     fn push(&mut self, name: &str, value: &str) {
@@ -118,6 +128,15 @@ impl Machine {
             "i440fx" => "pc",
             family => family,
         }
+    }
+}
+
+/// Where the machine puts boot memory (hw/arm/virt.c, base_memmap; hw/riscv/virt.c, virt_memmap).
+pub(super) fn ram_base(arch: Arch) -> Gpa {
+    match arch {
+        Arch::Aarch64 => Gpa::at(0x4000_0000),
+        Arch::X86_64 => Gpa::at(0),
+        Arch::Riscv64 => Gpa::at(0x8000_0000),
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod shell;
 
+mod boot;
 mod iommu;
 mod kvmtool;
 mod libvirt;

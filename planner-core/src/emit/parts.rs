@@ -1,11 +1,10 @@
-//! What several targets read off a plan in the same way: boot memory by node, modules, pages, names.
+//! What several targets read off a plan in the same way: modules, pages, processors, names; and what all refuse.
 
 use super::Unsupported;
 use crate::facts::Arch;
 use crate::facts::guest::{NumaFact, Viommu, VmmKind};
-use crate::guest::GuestSpec;
 use crate::plan::{PieceKind, Plan, RamPiece};
-use crate::size::{PageSize, Size};
+use crate::size::PageSize;
 use crate::version::Version;
 
 /// hw/acpi: ACPI_MAX_RAM_SLOTS (include/hw/acpi/acpi.h).
@@ -13,76 +12,30 @@ const MOST_MODULES: usize = 256;
 /// MAX_NODES (include/sysemu/numa.h).
 const MOST_NODES: usize = 128;
 
-/// A stretch of boot memory that gets a backend of its own: all of it, or that of one NUMA node.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) struct BootMemory {
-    /// Name of its first piece; QEMU's messages call the memory by it.
-    pub(super) name: String,
-    /// Guest NUMA node.
-    pub(super) node: Option<u32>,
-    /// Host node that it comes from.
-    pub(super) host_node: Option<u32>,
-    /// Its size, over all pieces: a PC's boot memory lies below and above 4 GiB.
-    pub(super) size: Size,
-}
-
-/// Boot memory by node, in the order of addresses; one entry for a guest without NUMA.
-///
-/// # Errors
-/// [`Unsupported`] when the nodes do not lie in the order of their numbers: VMMs pack them so.
-pub(super) fn boot_memory(plan: &Plan) -> Result<Vec<BootMemory>, Unsupported> {
-    let numa = !plan.guest.numa.is_empty();
-    let mut all: Vec<BootMemory> = Vec::new();
-    for piece in plan.ram.iter().filter(|piece| piece.kind == PieceKind::Boot) {
-        let size = piece_size(piece)?;
-        let node = if numa { Some(node_of(plan, piece)?) } else { None };
-        match all.last_mut() {
-            Some(last) if last.node == node => {
-                last.size = last.size.checked_add(size).ok_or_else(|| too_large(piece))?;
-            }
-            _ => all.push(BootMemory { name: piece.name.clone(), node, host_node: piece.host_node, size }),
-        }
-    }
-    if !all.is_sorted_by(|a, b| a.node < b.node) {
-        return Err(Unsupported::new("the boot memory of NUMA nodes lies out of order", "plan again"));
-    }
-    if all.is_empty() {
-        return Err(Unsupported::new("the plan has no boot memory", "plan again"));
-    }
-    Ok(all)
-}
-
-/// All boot memory together.
-pub(super) fn boot_size(boot: &[BootMemory]) -> Result<Size, Unsupported> {
-    boot.iter().try_fold(Size::ZERO, |sum, part| sum.checked_add(part.size)).ok_or_else(|| {
-        Unsupported::new("the boot memory of the plan is larger than 64 bits can say", "plan again")
-    })
-}
-
-/// The NUMA node of a piece, which must be one of the guest's.
-pub(super) fn node_of(plan: &Plan, piece: &RamPiece) -> Result<u32, Unsupported> {
-    let known = |&node: &u32| plan.guest.numa.iter().any(|fact| fact.node == node);
-    piece.node.filter(known).ok_or_else(|| {
-        Unsupported::new(
-            format!("{} of the plan belongs to none of the guest's NUMA nodes", piece.name),
-            "plan again",
-        )
-    })
-}
-
 /// Size of the huge pages behind the guest's memory; `None` for pages of the host's kernel.
 pub(super) fn huge_pages(plan: &Plan) -> Option<PageSize> {
     (plan.guest.pages > plan.host.page_size).then_some(plan.guest.pages)
 }
 
-/// Refuses more modules or nodes than QEMU takes.
-pub(super) fn refuse_too_many(plan: &Plan) -> Result<(), Unsupported> {
+/// Refuses more modules or nodes than QEMU takes, and gaps between nodes (hw/core/numa.c, numa_complete_configuration:
+/// "numa: Node ID missing").
+pub(super) fn refuse_modules_and_nodes(plan: &Plan) -> Result<(), Unsupported> {
     let refuse = |count: usize, most: usize, what: &str| {
         let because = format!("QEMU takes at most {most} {what}, and the plan has {count}");
         if count > most { Err(Unsupported::new(because, "plan again with fewer")) } else { Ok(()) }
     };
     refuse(dimms(plan).count(), MOST_MODULES, "memory modules")?;
-    refuse(plan.guest.numa.len(), MOST_NODES, "NUMA nodes")
+    refuse(plan.guest.numa.len(), MOST_NODES, "NUMA nodes")?;
+    match (0..).zip(&plan.guest.numa).find(|(number, node)| *number != node.node) {
+        None => Ok(()),
+        Some((number, node)) => Err(Unsupported::new(
+            format!(
+                "NUMA nodes are numbered from 0 without a gap, and node {} stands for {number}",
+                node.node
+            ),
+            "plan again with the nodes numbered in order",
+        )),
+    }
 }
 
 /// Whether memory modules are there, or may come.
@@ -97,50 +50,51 @@ pub(super) fn needs_firmware(plan: &Plan) -> bool {
     plan.guest.arch == Arch::Aarch64 && (has_modules(plan) || plan.guest.viommu == Viommu::SmmuV3)
 }
 
-/// Number of sockets with which every NUMA node is made of whole sockets, without which QEMU warns
-/// (hw/core/machine.c, machine_numa_finish_cpu_init). `None` for a guest without NUMA.
-pub(super) fn sockets(plan: &Plan) -> Option<u32> {
-    let GuestSpec { numa, vcpus, .. } = &plan.guest;
-    let nodes = u32::try_from(numa.len()).ok().filter(|&nodes| nodes != 0)?;
-    let each = vcpus.checked_div(nodes).filter(|&each| each != 0 && vcpus.is_multiple_of(nodes));
-    let even = each.is_some_and(|each| (0_u32..).zip(numa).all(|(index, node)| is_share(node, index, each)));
-    Some(if even { nodes } else { *vcpus })
+/// The processors of each NUMA node, in the order of the nodes. Where none are stated, each node gets its share: QEMU
+/// and libvirt would each choose differently.
+pub(super) fn processors_of_nodes(plan: &Plan) -> Vec<Option<(u32, u32)>> {
+    let numa = &plan.guest.numa;
+    if numa.iter().any(|node| node.first_cpu.is_some() || node.last_cpu.is_some()) {
+        return numa.iter().map(stated).collect();
+    }
+    let (vcpus, nodes) = (u64::from(plan.guest.vcpus), numa.len() as u64);
+    let start = |index: u64| vcpus.saturating_mul(index).checked_div(nodes);
+    let share = |index: u64| {
+        let (first, end) = (start(index)?, start(index.checked_add(1)?)?);
+        let last = end.checked_sub(1).filter(|&last| last >= first)?;
+        Some((u32::try_from(first).ok()?, u32::try_from(last).ok()?))
+    };
+    (0..nodes).map(share).collect()
 }
 
-/// Whether the node's processors, if stated, are the `index`th `each` of them.
-fn is_share(node: &NumaFact, index: u32, each: u32) -> bool {
-    let first = index.checked_mul(each);
-    let last = first.and_then(|first| first.checked_add(each)).and_then(|end| end.checked_sub(1));
-    match (node.first_cpu, node.last_cpu) {
-        (None, None) => true,
-        (first_cpu, last_cpu) => first_cpu == first && last_cpu.or(first_cpu) == last,
-    }
+fn stated(node: &NumaFact) -> Option<(u32, u32)> {
+    let first = node.first_cpu.or(node.last_cpu)?;
+    Some((first, node.last_cpu.unwrap_or(first)))
 }
 
-/// The processors of a node as a range, `0-3`, if stated.
-pub(super) fn cpu_range(node: &NumaFact) -> Option<String> {
-    match (node.first_cpu, node.last_cpu) {
-        (Some(first), Some(last)) if first != last => Some(format!("{first}-{last}")),
-        (Some(only), _) | (None, Some(only)) => Some(only.to_string()),
-        (None, None) => None,
-    }
+/// A range of processors as QEMU and libvirt write it: `0-3`.
+pub(super) fn cpu_range((first, last): (u32, u32)) -> String {
+    if first == last { first.to_string() } else { format!("{first}-{last}") }
+}
+
+/// Sockets and cores in each. Every NUMA node is made of whole sockets, without which QEMU warns (hw/core/machine.c,
+/// machine_numa_finish_cpu_init). `None` for a guest without NUMA.
+pub(super) fn topology(plan: &Plan) -> Option<(u32, u32)> {
+    let vcpus = plan.guest.vcpus;
+    let nodes = u32::try_from(plan.guest.numa.len()).ok().filter(|&nodes| nodes != 0)?;
+    let cores = vcpus.checked_div(nodes)?;
+    let is_socket = |(first, last): (u32, u32)| {
+        let end = last.checked_add(1);
+        first.is_multiple_of(cores) && end.and_then(|end| end.checked_sub(first)) == Some(cores)
+    };
+    let mut ranges = processors_of_nodes(plan).into_iter();
+    let even = vcpus.is_multiple_of(nodes) && ranges.all(|range| range.is_some_and(is_socket));
+    Some(if even { (nodes, cores) } else { (vcpus, 1) })
 }
 
 /// The modules, ascending by address.
 pub(super) fn dimms(plan: &Plan) -> impl Iterator<Item = &RamPiece> {
     plan.ram.iter().filter(|piece| piece.kind == PieceKind::Dimm)
-}
-
-/// The size of a piece.
-pub(super) fn piece_size(piece: &RamPiece) -> Result<Size, Unsupported> {
-    piece.span.size().ok_or_else(|| too_large(piece))
-}
-
-fn too_large(piece: &RamPiece) -> Unsupported {
-    Unsupported::new(
-        format!("the memory up to {} of the plan is larger than 64 bits can say", piece.name),
-        "plan again",
-    )
 }
 
 /// Refuses a plan that was made for another VMM: its layout is that VMM's memory map.
@@ -152,6 +106,16 @@ pub(super) fn made_for(plan: &Plan, kind: VmmKind) -> Result<(), Unsupported> {
         format!("the plan was made for {} {}", plan.vmm.name, plan.vmm.version),
         format!("plan again with --vmm {kind}"),
     ))
+}
+
+/// Refuses a name that QEMU does not take as an identifier (util/id.c, id_wellformed).
+pub(super) fn identifier(name: &str) -> Result<&str, Unsupported> {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
+    if starts && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte)) {
+        return Ok(name);
+    }
+    let because = format!("the memory {:?} of the plan has a name that QEMU does not take", printable(name));
+    Err(Unsupported::new(because, "name it with letters and digits, ram0"))
 }
 
 /// A name that is safe on one line of any file: what is no printable character becomes `_`, and so do the characters

@@ -1,8 +1,9 @@
 //! Processors: model, topology, NUMA cells.
 
 use super::super::Unsupported;
+use super::super::boot::{boot_memory, boot_size};
 use super::super::machine::split_options;
-use super::super::parts::{boot_memory, boot_size, cpu_range, has_modules, sockets};
+use super::super::parts::{cpu_range, has_modules, processors_of_nodes, topology};
 use super::memory::kibibytes;
 use super::xml::Element;
 use crate::plan::Plan;
@@ -11,8 +12,7 @@ use crate::size::Size;
 /// `<cpu>`.
 pub(super) fn cpu(plan: &Plan) -> Result<Element, Unsupported> {
     let mut cpu = model(plan)?;
-    if let Some(sockets) = sockets(plan) {
-        let cores = plan.guest.vcpus.checked_div(sockets).unwrap_or(1);
+    if let Some((sockets, cores)) = topology(plan) {
         let topology = Element::new("topology").with("sockets", sockets.to_string());
         cpu = cpu.child(topology.with("cores", cores.to_string()).with("threads", "1"));
     }
@@ -50,7 +50,7 @@ fn model(plan: &Plan) -> Result<Element, Unsupported> {
     Ok(cpu.children(width))
 }
 
-/// NUMA cells. libvirt wants one where there are memory modules, and numbers them from 0 without a gap.
+/// NUMA cells. libvirt wants one where there are memory modules.
 fn cells(plan: &Plan) -> Result<Option<Element>, Unsupported> {
     let boot = boot_memory(plan)?;
     let cell = |id: u32, cpus: Option<String>, size: Size| {
@@ -61,24 +61,16 @@ fn cells(plan: &Plan) -> Result<Option<Element>, Unsupported> {
     let numa = Element::new("numa");
     if plan.guest.numa.is_empty() {
         let last = plan.guest.vcpus.saturating_sub(1);
-        let cpus = if last == 0 { "0".to_owned() } else { format!("0-{last}") };
         return if has_modules(plan) {
-            cell(0, Some(cpus), boot_size(&boot)?).map(|one| Some(numa.child(one)))
+            cell(0, Some(cpu_range((0, last))), boot_size(&boot)?).map(|one| Some(numa.child(one)))
         } else {
             Ok(None)
         };
     }
     let mut cells = Vec::new();
-    for (id, node) in (0..).zip(&plan.guest.numa) {
-        if node.node != id {
-            let because = format!(
-                "libvirt numbers NUMA nodes from 0 without a gap, and the guest has node {}",
-                node.node
-            );
-            return Err(Unsupported::new(because, "plan again with the nodes numbered in order"));
-        }
+    for (id, cpus) in (0..).zip(processors_of_nodes(plan)) {
         let size = boot.iter().find(|part| part.node == Some(id)).map_or(Size::ZERO, |part| part.size);
-        cells.push(cell(id, cpu_range(node), size)?);
+        cells.push(cell(id, cpus.map(cpu_range), size)?);
     }
     Ok(Some(numa.children(cells)))
 }

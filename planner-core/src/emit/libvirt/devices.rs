@@ -1,9 +1,10 @@
 //! What is passed through, the guest's IOMMU, and the controllers that both need.
 
 use super::super::Unsupported;
-use super::super::iommu::{Passed, passed, refuse, smmu_groups};
+use super::super::iommu::{Passed, passed, pc_width, refuse, smmu_groups};
 use super::super::machine::{Machine, pci_hole};
 use super::xml::Element;
+use crate::facts::Arch;
 use crate::facts::guest::Viommu;
 use crate::plan::Plan;
 use crate::size::KIB;
@@ -11,6 +12,9 @@ use crate::size::KIB;
 /// Controllers, passed devices, IOMMU. libvirt puts the root ports of a PCIe machine in by itself.
 pub(super) fn devices(plan: &Plan, machine: &Machine) -> Result<Vec<Element>, Unsupported> {
     refuse(plan, machine)?;
+    if plan.guest.viommu == Viommu::Virtio && plan.guest.arch == Arch::Riscv64 {
+        return Err(Unsupported::new("libvirt has no virtio-iommu for riscv64", "use --vmm qemu"));
+    }
     if plan.guest.viommu == Viommu::SmmuV3 {
         return smmus(plan);
     }
@@ -24,7 +28,7 @@ pub(super) fn devices(plan: &Plan, machine: &Machine) -> Result<Vec<Element>, Un
             let driver = Element::new("driver")
                 .with("intremap", "on")
                 .with("caching_mode", "on")
-                .with("aw_bits", "48");
+                .with("aw_bits", pc_width(plan).to_string());
             Some(iommu("intel").child(driver))
         }
         Viommu::None | Viommu::SmmuV3 => None,
@@ -32,11 +36,12 @@ pub(super) fn devices(plan: &Plan, machine: &Machine) -> Result<Vec<Element>, Un
     Ok(elements)
 }
 
-/// Which libvirt the elements need (docs/formatdomain.rst).
+/// The oldest libvirt that has all elements (docs/formatdomain.rst), if it is not simply an old one.
 pub(super) fn needed_libvirt(plan: &Plan) -> Option<String> {
     let version = match plan.guest.viommu {
         Viommu::SmmuV3 => "12.7",
         _ if plan.guest.iommufd => "12.2",
+        _ if plan.guest.cpu.contains("host-phys-bits-limit=") => "9.3",
         _ => return None,
     };
     Some(format!("Needs libvirt {version} or newer."))

@@ -1,7 +1,9 @@
 //! Memory: size, pages, host nodes, modules at their addresses.
 
 use super::super::Unsupported;
-use super::super::parts::{boot_memory, boot_size, dimms, huge_pages, node_of, piece_size};
+use super::super::boot::{boot_memory, boot_size, node_of, piece_size, refuse_elsewhere};
+use super::super::machine::ram_base;
+use super::super::parts::{dimms, huge_pages};
 use super::xml::Element;
 use crate::addr::Address;
 use crate::plan::Plan;
@@ -9,11 +11,12 @@ use crate::size::{KIB, MIB, Size};
 
 /// `<maxMemory>`, `<memory>` and `<memoryBacking>`. libvirt counts modules as part of `<memory>`.
 pub(super) fn size(plan: &Plan) -> Result<Vec<Element>, Unsupported> {
+    refuse_elsewhere(plan, ram_base(plan.guest.arch))?;
     let mut all = boot_size(&boot_memory(plan)?)?;
     for piece in dimms(plan) {
         let sum = all.checked_add(piece_size(piece)?);
         all =
-            sum.ok_or_else(|| Unsupported::new("the memory of the plan does not fit 64 bits", "plan again"))?;
+            sum.ok_or_else(|| Unsupported::new("the memory of the plan does not fit 64 bits", "plan again with less"))?;
     }
     let mut elements = Vec::new();
     if let Some(most) = plan.max_memory {

@@ -10,7 +10,7 @@ mod xml;
 
 use self::xml::Element;
 use super::machine::Machine;
-use super::parts::{file_name, made_for, needs_firmware, one_line, refuse_too_many};
+use super::parts::{file_name, made_for, needs_firmware, one_line, refuse_modules_and_nodes};
 use super::{OutputFile, Unsupported};
 use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
@@ -19,7 +19,7 @@ use crate::plan::Plan;
 /// `domain.xml`.
 pub(super) fn domain(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     made_for(plan, VmmKind::Qemu)?;
-    refuse_too_many(plan)?;
+    refuse_modules_and_nodes(plan)?;
     one_line("machine", &plan.vmm.machine)?;
     one_line("CPU model", &plan.guest.cpu)?;
     let (mut machine, _) = Machine::planned(plan)?;
@@ -61,18 +61,24 @@ fn comments(plan: &Plan, tainted: bool) -> Vec<Element> {
     comments.iter().map(|comment| Element::comment(comment)).collect()
 }
 
-/// Machine type; UEFI firmware, which libvirt finds by itself, where the guest needs ACPI on Arm.
+/// Whether the domain has ACPI on Arm: where the guest needs it, and where libvirt does ("IOMMU device: 'virtio' requires
+/// ACPI", qemu_validate.c).
+fn wants_firmware(plan: &Plan) -> bool {
+    needs_firmware(plan) || plan.guest.arch == Arch::Aarch64 && plan.guest.viommu == Viommu::Virtio
+}
+
+/// Machine type; UEFI firmware, which libvirt finds by itself, with ACPI on Arm.
 fn boot(plan: &Plan, machine: String) -> Element {
     let kind = Element::text("type", "hvm").with("arch", plan.guest.arch.word()).with("machine", machine);
     let boot = Element::new("os").child(kind);
-    if needs_firmware(plan) { boot.with("firmware", "efi") } else { boot }
+    if wants_firmware(plan) { boot.with("firmware", "efi") } else { boot }
 }
 
 /// Options of the machine that are features in libvirt; they are taken out of the machine.
 fn features(plan: &Plan, machine: &mut Machine) -> Result<Option<Element>, Unsupported> {
     let mut features = Vec::new();
     let acpi = machine.take("acpi");
-    let default = plan.guest.arch == Arch::X86_64 || needs_firmware(plan);
+    let default = plan.guest.arch == Arch::X86_64 || wants_firmware(plan);
     if acpi.map_or(default, |value| value != "off") {
         features.push(Element::new("acpi"));
     }

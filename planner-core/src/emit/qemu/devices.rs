@@ -1,7 +1,7 @@
 //! What is passed through, and the guest's IOMMU in front of it.
 
 use super::super::Unsupported;
-use super::super::iommu::{Passed, passed, refuse, smmu_groups};
+use super::super::iommu::{Passed, passed, pc_width, refuse, smmu_groups};
 use super::super::machine::Machine;
 use super::QemuOption;
 use crate::facts::Arch;
@@ -20,7 +20,7 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     match plan.guest.viommu {
         Viommu::None => {}
         Viommu::Virtio => options.push(virtio_iommu(plan)),
-        Viommu::Intel => options.push(intel_iommu()),
+        Viommu::Intel => options.push(intel_iommu(plan)),
         Viommu::SmmuV3 => {
             options.extend(smmus(plan)?);
             return Ok(options);
@@ -51,19 +51,18 @@ fn behind_port(plan: &Plan, bus: &str, device: &Passed) -> [QemuOption; 2] {
     [port.with("chassis", chassis), vfio(plan, device).with("bus", name)]
 }
 
-/// hw/virtio/virtio-iommu-pci.c. 48 bits are what the arm64 `virt` machine and the largest maps need; a PC keeps its own
-/// default, which is what the narrowest host IOMMU of a PC can do (hw/i386/pc_q35.c, compat with 39 bits).
+/// hw/virtio/virtio-iommu-pci.c. On Arm 48 bits are the machine's own default (hw/arm/virt.c).
 fn virtio_iommu(plan: &Plan) -> QemuOption {
+    let width = if plan.guest.arch == Arch::X86_64 { pc_width(plan) } else { 48 };
     let option = QemuOption::new("-device").head("virtio-iommu-pci").with("granule", "host");
-    let wide = plan.guest.arch != Arch::X86_64 || plan.needed_bits > 39;
-    let option = if wide { option.with("aw-bits", "48") } else { option };
-    option.because("the guest asked for a virtio-iommu, whose pages are no smaller than the host's")
+    let option = option.with("aw-bits", width.to_string());
+    option.because("the guest asked for a virtio-iommu; its pages are no smaller than the host's")
 }
 
 /// hw/i386/intel_iommu.c; `caching-mode` is what makes the guest tell of every new mapping, as VFIO needs.
-fn intel_iommu() -> QemuOption {
+fn intel_iommu(plan: &Plan) -> QemuOption {
     let option = QemuOption::new("-device").head("intel-iommu").with("intremap", "on");
-    let option = option.with("caching-mode", "on").with("aw-bits", "48");
+    let option = option.with("caching-mode", "on").with("aw-bits", pc_width(plan).to_string());
     option.because("the guest asked for an Intel IOMMU; caching-mode lets VFIO follow its mappings")
 }
 

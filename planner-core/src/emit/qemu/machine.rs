@@ -2,7 +2,7 @@
 
 use super::super::Unsupported;
 use super::super::machine::{Machine, pci_hole, window_reason, with_unit};
-use super::super::parts::{needs_firmware, printable, sockets};
+use super::super::parts::{needs_firmware, printable, topology};
 use super::memory::Memory;
 use super::{QemuOption, double};
 use crate::facts::guest::Viommu;
@@ -45,12 +45,6 @@ fn machine(plan: &Plan, memory: &Memory) -> Result<(Machine, Vec<String>), Unsup
         // hw/i386/intel_iommu.c, vtd_decide_config: interrupt remapping needs the I/O APIC in user space.
         machine.set("kernel-irqchip", "split");
     }
-    if needs_firmware(plan) && machine.get("acpi") == Some("off") {
-        return Err(Unsupported::new(
-            "the guest would find its memory modules or its SMMU only in ACPI tables, and the machine has acpi=off",
-            "plan again without acpi=off",
-        ));
-    }
     Ok((machine, reasons))
 }
 
@@ -65,9 +59,8 @@ fn window(plan: &Plan, machine: &Machine) -> Result<Option<QemuOption>, Unsuppor
 fn processors(plan: &Plan) -> QemuOption {
     let vcpus = plan.guest.vcpus;
     let option = QemuOption::new("-smp").head(vcpus.to_string());
-    match sockets(plan) {
-        Some(sockets) => {
-            let cores = vcpus.checked_div(sockets).unwrap_or(1);
+    match topology(plan) {
+        Some((sockets, cores)) => {
             option.with("sockets", sockets.to_string()).with("cores", cores.to_string()).with("threads", "1")
         }
         None => option,

@@ -1,15 +1,17 @@
 //! Memory: its size, the backends behind it, NUMA nodes, and modules at their addresses.
 
 use super::super::Unsupported;
-use super::super::machine::with_unit;
-use super::super::parts::{
-    BootMemory, boot_memory, boot_size, cpu_range, dimms, has_modules, huge_pages, node_of, piece_size,
-};
+use super::super::boot::{BootMemory, boot_memory, boot_size, node_of, piece_size, refuse_elsewhere};
+use super::super::machine::{ram_base, with_unit};
+use super::super::parts::{cpu_range, dimms, has_modules, huge_pages, identifier, processors_of_nodes};
 use super::QemuOption;
 use crate::addr::Address;
 use crate::facts::guest::NumaFact;
 use crate::plan::{Plan, RamPiece};
 use crate::size::Size;
+
+/// QEMU rounds boot memory up to this without a word (system/vl.c, parse_memory_options).
+const GRAIN: Size = Size::kib(8);
 
 /// What memory adds to the command line.
 pub(super) struct Memory {
@@ -24,11 +26,13 @@ impl Memory {
     /// and goes around its own hole; modules lie where `addr=` says (hw/mem/memory-device.c,
     /// memory_device_get_free_addr).
     pub(super) fn of(plan: &Plan) -> Result<Self, Unsupported> {
+        refuse_elsewhere(plan, ram_base(plan.guest.arch))?;
         let boot = boot_memory(plan)?;
-        let mut memory = Self { machine_backend: None, options: vec![size(plan, boot_size(&boot)?)] };
+        boot.iter().try_for_each(|part| identifier(&part.name).map(drop))?;
+        let mut memory = Self { machine_backend: None, options: vec![size(plan, boot_size(&boot)?)?] };
         if !plan.guest.numa.is_empty() {
-            for node in &plan.guest.numa {
-                memory.node(plan, node, boot.iter().find(|part| part.node == Some(node.node)));
+            for (node, cpus) in plan.guest.numa.iter().zip(processors_of_nodes(plan)) {
+                memory.node(plan, node, cpus, boot.iter().find(|part| part.node == Some(node.node)));
             }
         } else if let [all] = boot.as_slice() {
             memory.whole(plan, all);
@@ -40,10 +44,10 @@ impl Memory {
     }
 
     /// A NUMA node with its boot memory, if it has any.
-    fn node(&mut self, plan: &Plan, node: &NumaFact, part: Option<&BootMemory>) {
+    fn node(&mut self, plan: &Plan, node: &NumaFact, cpus: Option<(u32, u32)>, part: Option<&BootMemory>) {
         let mut option = QemuOption::new("-numa").head("node").with("nodeid", node.node.to_string());
-        if let Some(cpus) = cpu_range(node) {
-            option = option.with("cpus", cpus);
+        if let Some(cpus) = cpus {
+            option = option.with("cpus", cpu_range(cpus));
         }
         if let Some(part) = part {
             self.options.push(backend(plan, &part.name, part.size, part.host_node));
@@ -71,6 +75,7 @@ impl Memory {
     /// A module at its address.
     fn module(&mut self, plan: &Plan, index: usize, piece: &RamPiece) -> Result<(), Unsupported> {
         let node = if plan.guest.numa.is_empty() { 0 } else { node_of(plan, piece)? };
+        identifier(&piece.name)?;
         self.options.push(backend(plan, &piece.name, piece_size(piece)?, piece.host_node));
         let dimm = QemuOption::new("-device")
             .head("pc-dimm")
@@ -84,18 +89,18 @@ impl Memory {
 }
 
 /// `-m`: boot memory, and with modules the room for all of them.
-fn size(plan: &Plan, boot: Size) -> QemuOption {
+fn size(plan: &Plan, boot: Size) -> Result<QemuOption, Unsupported> {
+    if !boot.bytes().is_multiple_of(GRAIN.bytes()) {
+        let because = format!("QEMU rounds boot memory up to {GRAIN}, and {boot} are no multiple");
+        return Err(Unsupported::new(because, "plan again with whole MiB"));
+    }
     let mut option = QemuOption::new("-m").head(with_unit(boot));
-    if let Some(slots) = plan.slots.filter(|&slots| slots != 0) {
-        option = option.with("slots", slots.to_string());
-    }
     if let Some(most) = plan.max_memory {
-        option = option.with("maxmem", with_unit(most));
+        let slots = plan.slots.unwrap_or(0);
+        option = option.with("slots", slots.to_string()).with("maxmem", with_unit(most));
     }
-    match why_size(plan, boot) {
-        Some(why) => option.because(why),
-        None => option,
-    }
+    option.why = why_size(plan, boot);
+    Ok(option)
 }
 
 fn why_size(plan: &Plan, boot: Size) -> Option<String> {

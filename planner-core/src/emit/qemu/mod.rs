@@ -8,7 +8,7 @@ mod machine;
 mod memory;
 mod readconfig;
 
-use super::parts::{made_for, one_line, refuse_too_many};
+use super::parts::{made_for, one_line, refuse_modules_and_nodes};
 use super::{OutputFile, Unsupported, shell};
 use crate::addr::Address;
 use crate::facts::Arch;
@@ -102,7 +102,7 @@ pub(super) fn explained(plan: &Plan) -> Vec<VmmOption> {
 /// Every option, in an order in which QEMU takes them: a backend before its user, an IOMMU before the devices behind it.
 fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     made_for(plan, VmmKind::Qemu)?;
-    refuse_too_many(plan)?;
+    refuse_modules_and_nodes(plan)?;
     one_line("machine", &plan.vmm.machine)?;
     one_line("CPU model", &plan.guest.cpu)?;
     let memory = memory::Memory::of(plan)?;
