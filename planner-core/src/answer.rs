@@ -13,7 +13,7 @@ use crate::kernel::report::{Question, report};
 use crate::map::{AddressMap, Attempt};
 use crate::plan::{self, Conflict, HostSummary, Plan, Problem, Verdict, VmmOption, VmmSummary};
 use crate::verify::{Violation, verify};
-use crate::vmm::{self, Choice, MapRegion, RegionKind};
+use crate::vmm::{self, Choice, MapRegion};
 
 /// The answer to "does this guest fit on this host, and how?".
 #[derive(Clone, PartialEq, Debug)]
@@ -66,23 +66,18 @@ pub fn picture(host: &Host, guest: &GuestSpec, answer: &Answer) -> AddressMap {
     match &answer.outcome {
         Outcome::Plan(plan) => AddressMap::new(host, &answer.reserved, &groups, Some(plan)),
         Outcome::Conflict { conflict, .. } => {
-            let regions = attempted(&Problem::new(host, &answer.reserved, guest), conflict);
-            AddressMap::refused(host, &answer.reserved, &groups, Attempt { guest, regions: &regions })
+            let regions = made_by_itself(&Problem::new(host, &answer.reserved, guest));
+            let attempt = Attempt { guest, ram: &conflict.attempted, regions: &regions };
+            AddressMap::refused(host, &answer.reserved, &groups, attempt)
         }
     }
 }
 
-/// The memory map that the VMM would make of the guest by itself; RAM alone where it refuses even that.
-fn attempted(problem: &Problem, conflict: &Conflict) -> Vec<MapRegion> {
+/// The memory map that the VMM would make of the guest by itself; nothing where it refuses even that.
+fn made_by_itself(problem: &Problem) -> Vec<MapRegion> {
     let choice =
         Choice { knobs: Vec::new(), boot: problem.guest.memory, dimms: Vec::new(), hotplug: Vec::new() };
-    vmm::memory_map(&problem.request, &choice).map_or_else(
-        |_| {
-            let ram = |span| MapRegion { name: "ram".into(), kind: RegionKind::Ram, span };
-            conflict.attempted.iter().copied().map(ram).collect()
-        },
-        |map| map.regions,
-    )
+    vmm::memory_map(&problem.request, &choice).map_or_else(|_| Vec::new(), |map| map.regions)
 }
 
 /// What `plan --json` prints: schema `plan/1`.

@@ -26,7 +26,7 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
         vmm: VmmSummary {
             name: problem.guest.vmm,
             version: problem.guest.version,
-            machine: vmm::machine_name(&problem.request),
+            machine: vmm::machine_name(&problem.request).unwrap_or_default(),
         },
         ram,
         hotplug: solution.choice.hotplug,

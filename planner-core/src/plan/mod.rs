@@ -171,7 +171,7 @@ pub struct VmmSummary {
     pub name: VmmKind,
     /// Its version.
     pub version: Version,
-    /// Its machine type, with the options that the user gave.
+    /// Its machine type in full, as every later version of the VMM knows it: `virt-11.1`. Empty where there are none.
     pub machine: String,
 }
 

@@ -15,12 +15,6 @@ pub fn machine_type(request: &Request) -> &str {
         .map_or("", |known| known.machine)
 }
 
-/// The machine type with its options, as the user gave it, or the default's name.
-#[must_use]
-pub fn machine_name(request: &Request) -> String {
-    if request.machine.is_empty() { machine_type(request).into() } else { request.machine.clone() }
-}
-
 /// `qemu 11.1 virt`, `kvmtool`: for messages.
 #[must_use]
 pub fn describe(request: &Request) -> String {

@@ -17,7 +17,7 @@ pub mod rules;
 mod x86_cpu;
 
 pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
-pub use describe::{describe, machine_name, machine_type};
+pub use describe::{describe, machine_type};
 pub use qemu::ModuleArea;
 
 use serde::{Deserialize, Serialize};

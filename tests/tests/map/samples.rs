@@ -99,7 +99,6 @@ pub(crate) fn group(id: u32, last: u64, reserved: Vec<ReservedRegion>, hazards: 
         iommufd: IommufdAnswer::Usable { usable: Vec::new(), alignment: Size::kib(4) },
         msi: None,
         blockers: Vec::new(),
-        notes: Vec::new(),
         hazards,
         notes: Vec::new(),
     }
