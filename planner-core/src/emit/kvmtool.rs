@@ -79,7 +79,7 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
         return lacks("option for the host node that memory comes from");
     }
     match plan.knobs.iter().find(|knob| !matches!(knob, Knob::RamBase { .. })) {
-        Some(knob) => lacks(&format!("such option as the plan sets: {knob:?}")),
+        Some(knob) => lacks(&format!("option for {knob:?}, which the plan sets")),
         None => Ok(()),
     }
 }

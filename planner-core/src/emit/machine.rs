@@ -200,3 +200,27 @@ pub(super) fn window_reason(plan: &Plan, size: Size) -> String {
     let at = region.map_or_else(String::new, |region| format!(", at {}", region.span));
     format!("the 64-bit PCI window is {size} large{at}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_doubled_comma_separates_nothing() {
+        for (text, words) in [
+            ("", &[""] as &[&str]),
+            ("virt", &["virt"]),
+            ("virt,a=b,,c,d=", &["virt", "a=b,c", "d="]),
+            ("a,,,b", &["a,", "b"]),
+            (",", &["", ""]),
+        ] {
+            assert_eq!(split_options(text), words, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_carry_a_unit() {
+        let text = |bytes| with_unit(Size::from_bytes(bytes));
+        assert_eq!([text(3 << 30), text(1 << 40), text(513), text(0)], ["3G", "1T", "513B", "0B"]);
+    }
+}

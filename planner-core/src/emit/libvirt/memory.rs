@@ -15,8 +15,9 @@ pub(super) fn size(plan: &Plan) -> Result<Vec<Element>, Unsupported> {
     let mut all = boot_size(&boot_memory(plan)?)?;
     for piece in dimms(plan) {
         let sum = all.checked_add(piece_size(piece)?);
-        all =
-            sum.ok_or_else(|| Unsupported::new("the memory of the plan does not fit 64 bits", "plan again with less"))?;
+        all = sum.ok_or_else(|| {
+            Unsupported::new("the memory of the plan does not fit 64 bits", "plan again with less")
+        })?;
     }
     let mut elements = Vec::new();
     if let Some(most) = plan.max_memory {

@@ -12,6 +12,7 @@ use self::xml::Element;
 use super::machine::Machine;
 use super::parts::{file_name, made_for, needs_firmware, one_line, refuse_modules_and_nodes};
 use super::{OutputFile, Unsupported};
+use crate::addr::Address;
 use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::Plan;
@@ -23,12 +24,13 @@ pub(super) fn domain(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     one_line("machine", &plan.vmm.machine)?;
     one_line("CPU model", &plan.guest.cpu)?;
     let (mut machine, _) = Machine::planned(plan)?;
-    let features = features(plan, &mut machine)?;
+    let features = features(plan, &mut machine);
+    let hypervisor = if machine.take("accel").is_some_and(|accel| accel == "tcg") { "qemu" } else { "kvm" };
     let kind = machine.kind.clone();
     let devices = devices::devices(plan, &machine)?;
     let arguments = commandline(machine);
 
-    let mut domain = Element::new("domain").with("type", "kvm");
+    let mut domain = Element::new("domain").with("type", hypervisor);
     if arguments.is_some() {
         domain = domain.with("xmlns:qemu", "http://libvirt.org/schemas/domain/qemu/1.0");
     }
@@ -52,6 +54,10 @@ fn comments(plan: &Plan, tainted: bool) -> Vec<Element> {
     let mut comments =
         vec![format!("Made for QEMU {version}. Add what the guest boots from, its disks and its networks.")];
     comments.extend(devices::needed_libvirt(plan));
+    comments.extend(plan.hotplug.iter().map(|room| {
+        let base = room.first().get();
+        format!("Memory plugged in later belongs to {room}: address type='dimm' base='{base:#x}'")
+    }));
     if tainted {
         comments.push(
             "libvirt has no element for what qemu:commandline says, and marks the domain as tainted."
@@ -75,7 +81,7 @@ fn boot(plan: &Plan, machine: String) -> Element {
 }
 
 /// Options of the machine that are features in libvirt; they are taken out of the machine.
-fn features(plan: &Plan, machine: &mut Machine) -> Result<Option<Element>, Unsupported> {
+fn features(plan: &Plan, machine: &mut Machine) -> Option<Element> {
     let mut features = Vec::new();
     let acpi = machine.take("acpi");
     let default = plan.guest.arch == Arch::X86_64 || wants_firmware(plan);
@@ -92,7 +98,7 @@ fn features(plan: &Plan, machine: &mut Machine) -> Result<Option<Element>, Unsup
         machine.take("kernel-irqchip");
         features.push(Element::new("ioapic").with("driver", "qemu"));
     }
-    Ok((!features.is_empty()).then(|| Element::new("features").children(features)))
+    (!features.is_empty()).then(|| Element::new("features").children(features))
 }
 
 /// The options of the machine that libvirt has no element for. A second `-machine` adds to the first

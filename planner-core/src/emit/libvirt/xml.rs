@@ -29,9 +29,9 @@ impl Element {
     pub(super) fn text(name: &'static str, text: impl Into<String>) -> Self {
         Self { name, attributes: Vec::new(), content: Content::Text(xml_text(&text.into())) }
     }
-    /// A comment. XML knows no `--` within one.
+    /// A comment. XML knows no `--` within one; of `---` the first pass leaves a pair.
     pub(super) fn comment(text: &str) -> Self {
-        let text = xml_text(text).replace("--", "- -");
+        let text = xml_text(text).replace("--", "- -").replace("--", "- -");
         Self { name: "", attributes: Vec::new(), content: Content::Comment(text) }
     }
     pub(super) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
@@ -88,4 +88,58 @@ fn xml_text(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') { '\u{fffd}' } else { c })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::Reader;
+
+    use super::*;
+
+    /// Text, attribute and comment of a document, as another parser reads them.
+    fn read_back(document: &str) -> (String, String, String) {
+        let mut reader = Reader::from_str(document);
+        let (mut text, mut attribute, mut comment) = (String::new(), String::new(), String::new());
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(start) => {
+                    if let Some(found) = start.attributes().next() {
+                        attribute = quick_xml::escape::unescape(&found.unwrap().value).unwrap().into_owned();
+                    }
+                }
+                Event::Text(found) => text += &found,
+                Event::GeneralRef(found) => {
+                    text += &quick_xml::escape::unescape(&format!("&{};", &*found)).unwrap();
+                }
+                Event::Comment(found) => comment = found.to_string(),
+                Event::Eof => return (text, attribute, comment),
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(text in any::<String>(), any in any::<String>()) {
+            let written = Element::new("a").with("b", &text).child(Element::comment(&any)).child(Element::text("c", &text));
+            let document = written.document();
+            let (read, attribute, comment) = read_back(&document);
+            let expected = xml_text(&text);
+            prop_assert_eq!(read.trim(), expected.trim());
+            prop_assert_eq!(attribute, expected);
+            prop_assert!(!comment.contains("--"));
+            let holds = |c: char| c == '\n' || !(c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}'));
+            prop_assert!(document.chars().all(holds));
+        }
+    }
+
+    #[test]
+    fn a_comment_cannot_end_itself() {
+        for text in ["-->", "a--", "-", "---", "--->"] {
+            let document = Element::new("a").child(Element::comment(text)).document();
+            let inner = document.split_once("<!--").unwrap().1.rsplit_once("-->").unwrap().0;
+            assert!(!inner.contains("--") && !inner.ends_with('-'), "{document}");
+        }
+    }
 }

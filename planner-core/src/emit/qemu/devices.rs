@@ -1,7 +1,7 @@
 //! What is passed through, and the guest's IOMMU in front of it.
 
 use super::super::Unsupported;
-use super::super::iommu::{Passed, passed, pc_width, refuse, smmu_groups};
+use super::super::iommu::{GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, passed, pc_width, refuse, smmu_groups};
 use super::super::machine::Machine;
 use super::QemuOption;
 use crate::facts::Arch;
@@ -26,6 +26,7 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
             return Ok(options);
         }
     }
+    refuse_crowd(plan, &machine)?;
     for device in &passed(plan) {
         // i440FX has no PCIe: devices are on its one bus.
         if machine.family() == "pc" {
@@ -35,6 +36,21 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
         }
     }
     Ok(options)
+}
+
+/// Refuses more devices than the root bus has places: a PC's chips have one more of them than `virt`.
+fn refuse_crowd(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
+    let chips = usize::from(machine.family() != "virt");
+    let iommu = usize::from(plan.guest.viommu == Viommu::Virtio);
+    let (most, count) = (PLACES_OF_ROOT_BUS.saturating_sub(chips + iommu), plan.guest.pass.len());
+    if count <= most {
+        return Ok(());
+    }
+    let because = format!("{count} devices are passed, and the guest's root bus has place for {most}");
+    Err(Unsupported::new(
+        because,
+        "pass fewer devices, or emit for libvirt, which puts eight ports in one place",
+    ))
 }
 
 fn vfio(plan: &Plan, (_, device): &Passed) -> QemuOption {
@@ -54,8 +70,12 @@ fn behind_port(plan: &Plan, bus: &str, device: &Passed) -> [QemuOption; 2] {
 /// hw/virtio/virtio-iommu-pci.c. On Arm 48 bits are the machine's own default (hw/arm/virt.c).
 fn virtio_iommu(plan: &Plan) -> QemuOption {
     let width = if plan.guest.arch == Arch::X86_64 { pc_width(plan) } else { 48 };
-    let option = QemuOption::new("-device").head("virtio-iommu-pci").with("granule", "host");
-    let option = option.with("aw-bits", width.to_string());
+    let option = QemuOption::new("-device").head("virtio-iommu-pci");
+    let option = if plan.vmm.version < GRANULE_SINCE {
+        option
+    } else {
+        option.with("granule", "host").with("aw-bits", width.to_string())
+    };
     option.because("the guest asked for a virtio-iommu; its pages are no smaller than the host's")
 }
 

@@ -82,7 +82,9 @@ pub(super) fn readconfig(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     let mut words = vec![vec![program(plan.guest.arch).to_owned()]];
     words.push(vec!["-readconfig".to_owned(), "qemu.cfg".to_owned()]);
     words.extend(rest.iter().map(QemuOption::words));
-    let text = shell::script(&comments(plan), &words);
+    let mut comments = comments(plan);
+    comments.push("Run it in the directory of qemu.cfg.".to_owned());
+    let text = shell::script(&comments, &words);
     Ok(vec![
         OutputFile { file: "qemu.cfg".to_owned(), text: config },
         OutputFile { file: "qemu.args".to_owned(), text },

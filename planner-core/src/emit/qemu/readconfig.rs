@@ -81,3 +81,40 @@ fn line(key: &str, value: &str) -> Option<String> {
 fn can_hold(text: &str) -> bool {
     !text.contains(|c: char| c == '"' || c.is_control())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(name: &str) -> QemuOption {
+        QemuOption::new("-name").with("guest", name)
+    }
+
+    #[test]
+    fn what_the_file_cannot_hold_stays_on_the_command_line() {
+        let long = "x".repeat(1024);
+        for name in ["a\"b", "a\nb", &long] {
+            let (text, rest) = split(vec![named(name)]);
+            assert!(!text.contains("[name]"));
+            assert_eq!(rest, [named(name)]);
+        }
+        let (_, rest) = split(vec![QemuOption::new("-cpu").head("host")]);
+        assert_eq!(rest.len(), 1);
+    }
+
+    #[test]
+    fn the_longest_line_fits_the_buffer_of_qemu() {
+        // fgets into 1024 bytes needs one for the terminator and one for the newline.
+        let lines: Vec<usize> =
+            (990..1024).filter_map(|n| line("guest", &"x".repeat(n))).map(|l| l.len()).collect();
+        assert_eq!(lines.iter().max(), Some(&1022));
+    }
+
+    #[test]
+    fn a_global_is_three_lines() {
+        assert_eq!(
+            global("q35-pcihost.pci-hole64-size=1T").unwrap(),
+            "\n[global]\n  driver = \"q35-pcihost\"\n  property = \"pci-hole64-size\"\n  value = \"1T\"\n"
+        );
+    }
+}
