@@ -69,7 +69,7 @@ fn plan(name: &str, machine: &str, vmm: &str, base: u64) -> Plan {
             "pass": [], "viommu": "none", "iommufd": false, "hazards": "strict", "policy": "host-fit",
             "ipa_bits": null, "avoid": []
         },
-        "vmm": { "name": vmm, "version": "11.1", "machine": machine },
+        "vmm": { "name": vmm, "version": "11.1", "machine": "" },
         "ram": [{ "name": "ram0", "start": base, "end": base + 0x3fff_ffff, "kind": "boot" }],
         "regions": [],
         "needed_bits": 40
@@ -129,7 +129,7 @@ proptest! {
             prop_assert!(group || value, "{}", line);
             prop_assert!(line.len() < 1023);
         }
-        let named = words(&files, "qemu.args").iter().any(|word| word == "-name");
+        let named = words(&files, "qemu.cfg.args").iter().any(|word| word == "-name");
         prop_assert_eq!(named, name.contains('"'));
     }
 

@@ -13,7 +13,10 @@ use planner_core::kernel::report::Question;
 use planner_core::read::{capture, language};
 
 fn examples() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples").canonicalize().expect("examples/ stands beside tests/")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples")
+        .canonicalize()
+        .expect("examples/ stands beside tests/")
 }
 
 fn folders() -> Vec<PathBuf> {
@@ -75,7 +78,8 @@ fn examples_give_what_they_promise() {
             assert_eq!(answer.violations, [], "{}", path.display());
             let expected = folder.join("expected");
             std::fs::create_dir_all(&expected).expect("expected/ can be made");
-            let document = serde_json::to_string_pretty(&PlanDocument::new(&host, &guest, &answer)).expect("JSON");
+            let document =
+                serde_json::to_string_pretty(&PlanDocument::new(&host, &guest, &answer)).expect("JSON");
             expect_file![expected.join(format!("{name}.plan.json"))].assert_eq(&(document + "\n"));
             let picture = planner_core::answer::picture(&host, &guest, &answer);
             let text = planner_core::map::text(&picture, &planner_core::map::TextStyle::default());

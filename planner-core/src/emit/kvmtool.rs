@@ -11,7 +11,7 @@ use crate::size::{KIB, MIB, Size};
 use crate::vmm::Knob;
 
 /// Where `-k` finds the kernel and `-i` the initial ramdisk: names to be replaced. Without `-k`, kvmtool would take the
-/// host's own kernel (builtin-run.c, kernel_usage_with_options).
+/// host's own kernel (builtin-run.c, find_kernel).
 const KERNEL: &str = "Image";
 /// Where huge pages are mounted, by systemd and by the kernel's own documentation (dev-hugepages.mount).
 const HUGE_PAGES: &str = "/dev/hugepages";
@@ -87,7 +87,7 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
 /// The interrupt controller that the machine text asks for, on arm64 (arm/gic.c, irqchip_parser); kvmtool takes the best
 /// that the host has if there is none.
 fn irqchip(plan: &Plan) -> Result<Option<String>, Unsupported> {
-    let last = plan.vmm.machine.split(',').map(str::trim).rfind(|word| !word.is_empty());
+    let last = plan.guest.machine.split(',').map(str::trim).rfind(|word| !word.is_empty());
     let Some(word) = last.filter(|_| plan.guest.arch == Arch::Aarch64) else { return Ok(None) };
     let chip = word.strip_prefix("irqchip=").unwrap_or(word);
     if ["gicv2", "gicv2m", "gicv3", "gicv3-its"].contains(&chip) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Unsupported;
-use super::parts::{needs, needs_firmware};
+use super::parts::{needs, needs_firmware, one_line};
 use crate::addr::Gpa;
 use crate::facts::Arch;
 use crate::plan::Plan;
@@ -35,7 +35,7 @@ impl Machine {
             reasons.extend(machine.turn(plan, knob)?);
         }
         machine.settle();
-        if needs_firmware(plan) && machine.get("acpi") == Some("off") {
+        if needs_firmware(plan) && machine.is_off("acpi") {
             return Err(Unsupported::new(
                 "the guest would find its memory modules or its SMMU only in ACPI tables, and the machine has acpi=off",
                 "plan again without acpi=off",
@@ -57,6 +57,8 @@ impl Machine {
                 Some(format!("boot memory below 4 GiB ends at {limit}, the rest lies above 4 GiB"))
             }
             Knob::Machine { name, value } => {
+                one_line("machine option", name)?;
+                one_line("machine option", value)?;
                 self.push(name, value);
                 Some(format!("the layout was planned with {name}={value}"))
             }
@@ -70,16 +72,24 @@ impl Machine {
         })
     }
 
-    /// Takes `q35,max-ram-below-4g=1G` apart as QEMU does (util/keyval.c, keyval_parse_one: `,,` is a comma within a
-    /// value, and every option but the first, the type, needs a value).
+    /// The options that the user gave, with the type in full that the plan names.
     fn of(plan: &Plan) -> Result<Self, Unsupported> {
         let mut machine = Self { kind: default_machine(plan.guest.arch).to_owned(), options: Vec::new() };
-        for (index, word) in split_options(&plan.vmm.machine).into_iter().enumerate() {
+        machine.read(&plan.guest.machine)?;
+        machine.read(&plan.vmm.machine)?;
+        Ok(machine)
+    }
+
+    /// Takes `q35,max-ram-below-4g=1G` apart as QEMU does (util/keyval.c, keyval_parse_one: `,,` is a comma within a
+    /// value, and every option but the first, the type, needs a value).
+    fn read(&mut self, text: &str) -> Result<(), Unsupported> {
+        one_line("machine", text)?;
+        for (index, word) in split_options(text).into_iter().enumerate() {
             match word.split_once('=') {
                 None if word.is_empty() => {}
-                None if index == 0 => machine.kind = word,
-                Some(("type", kind)) => kind.clone_into(&mut machine.kind),
-                Some((name, value)) => machine.push(name, value),
+                None if index == 0 => self.kind = word,
+                Some(("type", kind)) => kind.clone_into(&mut self.kind),
+                Some((name, value)) => self.push(name, value),
                 None => {
                     let because = format!("QEMU wants a value for the machine option {word}");
                     return Err(Unsupported::new(
@@ -89,7 +99,21 @@ impl Machine {
                 }
             }
         }
-        Ok(machine)
+        Ok(())
+    }
+
+    /// Whether the option is switched off, in any of QEMU's words for it (util/cutils.c, qapi_bool_parse).
+    pub(super) fn is_off(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("off" | "no" | "false" | "n"))
+    }
+
+    /// The accelerator, unless the machine's own options choose it: KVM runs the host's instruction set only.
+    pub(super) fn accelerator(&self, plan: &Plan) -> Option<&'static str> {
+        match self.get("accel") {
+            Some(_) => None,
+            None if plan.guest.arch == plan.host.arch => Some("kvm"),
+            None => Some("tcg"),
+        }
     }
 
     fn push(&mut self, name: &str, value: &str) {

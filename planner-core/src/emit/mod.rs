@@ -42,7 +42,7 @@ words! {
 /// A file of configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputFile {
-    /// Its name: `qemu.args`, `qemu.cfg`, `domain.xml`, `kvmtool.sh`.
+    /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`. No two targets share one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,

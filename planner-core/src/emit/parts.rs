@@ -26,6 +26,13 @@ pub(super) fn refuse_modules_and_nodes(plan: &Plan) -> Result<(), Unsupported> {
     };
     refuse(dimms(plan).count(), MOST_MODULES, "memory modules")?;
     refuse(plan.guest.numa.len(), MOST_NODES, "NUMA nodes")?;
+    if plan.guest.arch == Arch::Riscv64 && has_modules(plan) {
+        // "'pc-dimm' is not a valid device model name".
+        return Err(Unsupported::new(
+            "QEMU has no memory modules for riscv64",
+            "plan again with all memory at boot",
+        ));
+    }
     match (0..).zip(&plan.guest.numa).find(|(number, node)| *number != node.node) {
         None => Ok(()),
         Some((number, node)) => Err(Unsupported::new(

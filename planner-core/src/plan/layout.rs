@@ -174,7 +174,8 @@ fn add_peer_warnings(problem: &Problem, plan: &mut Plan) {
         return;
     }
     let forbidden = problem.forbidden();
-    let windows = plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64));
+    let windows =
+        plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64));
     for window in windows {
         let hits: Vec<String> = forbidden.overlapping(window.span).iter().map(ToString::to_string).collect();
         if !hits.is_empty() {

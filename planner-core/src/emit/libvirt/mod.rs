@@ -21,11 +21,12 @@ use crate::plan::Plan;
 pub(super) fn domain(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     made_for(plan, VmmKind::Qemu)?;
     refuse_modules_and_nodes(plan)?;
-    one_line("machine", &plan.vmm.machine)?;
     one_line("CPU model", &plan.guest.cpu)?;
     let (mut machine, _) = Machine::planned(plan)?;
     let features = features(plan, &mut machine);
-    let hypervisor = if machine.take("accel").is_some_and(|accel| accel == "tcg") { "qemu" } else { "kvm" };
+    let accelerator = machine.accelerator(plan);
+    let tcg = machine.take("accel").is_some_and(|accel| accel == "tcg") || accelerator == Some("tcg");
+    let hypervisor = if tcg { "qemu" } else { "kvm" };
     let kind = machine.kind.clone();
     let devices = devices::devices(plan, &machine)?;
     let arguments = commandline(machine);
@@ -83,9 +84,9 @@ fn boot(plan: &Plan, machine: String) -> Element {
 /// Options of the machine that are features in libvirt; they are taken out of the machine.
 fn features(plan: &Plan, machine: &mut Machine) -> Option<Element> {
     let mut features = Vec::new();
-    let acpi = machine.take("acpi");
-    let default = plan.guest.arch == Arch::X86_64 || wants_firmware(plan);
-    if acpi.map_or(default, |value| value != "off") {
+    let acpi_off = machine.is_off("acpi");
+    let acpi_said = machine.take("acpi").is_some();
+    if !acpi_off && (acpi_said || plan.guest.arch == Arch::X86_64 || wants_firmware(plan)) {
         features.push(Element::new("acpi"));
     }
     if plan.guest.arch == Arch::X86_64 {

@@ -19,15 +19,13 @@ pub(super) fn options(plan: &Plan, memory: &Memory) -> Result<Vec<QemuOption>, U
     }
     let (machine, reasons) = machine(plan, memory)?;
     // system/vl.c, configure_accelerators refuses -accel beside -machine accel=.
-    let accelerated = machine.get("accel").is_some();
+    let accelerator = machine.accelerator(plan);
     let window = window(plan, &machine)?;
     let mut option = QemuOption::new("-machine").head(double(&machine.kind));
     option.properties = machine.options;
     option.why = (!reasons.is_empty()).then(|| reasons.join("; "));
     options.push(option);
-    if !accelerated {
-        options.push(QemuOption::new("-accel").head("kvm"));
-    }
+    options.extend(accelerator.map(|name| QemuOption::new("-accel").head(name)));
     let cpu = if plan.guest.cpu.is_empty() { "host" } else { &plan.guest.cpu };
     options.push(QemuOption::new("-cpu").head(cpu));
     options.push(processors(plan));

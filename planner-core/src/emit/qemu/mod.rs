@@ -76,7 +76,7 @@ pub(super) fn command(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     Ok(vec![OutputFile { file: "qemu.args".to_owned(), text }])
 }
 
-/// `qemu.cfg` and the `qemu.args` that uses it.
+/// `qemu.cfg` and the `qemu.cfg.args` that uses it.
 pub(super) fn readconfig(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     let (config, rest) = readconfig::split(options(plan)?);
     let mut words = vec![vec![program(plan.guest.arch).to_owned()]];
@@ -87,7 +87,7 @@ pub(super) fn readconfig(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     let text = shell::script(&comments, &words);
     Ok(vec![
         OutputFile { file: "qemu.cfg".to_owned(), text: config },
-        OutputFile { file: "qemu.args".to_owned(), text },
+        OutputFile { file: "qemu.cfg.args".to_owned(), text },
     ])
 }
 
@@ -105,7 +105,6 @@ pub(super) fn explained(plan: &Plan) -> Vec<VmmOption> {
 fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     made_for(plan, VmmKind::Qemu)?;
     refuse_modules_and_nodes(plan)?;
-    one_line("machine", &plan.vmm.machine)?;
     one_line("CPU model", &plan.guest.cpu)?;
     let memory = memory::Memory::of(plan)?;
     let mut options = machine::options(plan, &memory)?;

@@ -27,7 +27,7 @@ const GROUPS: [(&str, &str, &str); 9] = [
 
 /// Moves what such a file can hold into one; the rest stays on the command line.
 pub(super) fn split(options: Vec<QemuOption>) -> (String, Vec<QemuOption>) {
-    let mut text = String::from("# For QEMU's -readconfig; the command that uses it is in qemu.args.\n");
+    let mut text = String::from("# For QEMU's -readconfig; the command that uses it is in qemu.cfg.args.\n");
     let mut rest = Vec::new();
     for option in options {
         match group(&option) {
