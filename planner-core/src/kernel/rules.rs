@@ -237,6 +237,7 @@ mod tests {
             K-DIRECTHOLE   before 6.6             Believed
             K-RMRRINELIGIBLE before 6.6             Believed
             K-RELAXABLE    since 5.3              Documented
+            K-RELAXEDDIRECT before 5.3             Documented
             K-RMR          since 6.0              Believed
             K-RMRR         since 4.11             Documented
             K-FLOPPYWA     since 5.3              Believed
