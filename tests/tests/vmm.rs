@@ -12,7 +12,6 @@ use planner_core::vmm::{
     BootRule, Choice, Dimm, Knob, MemoryMap, ModuleArea, RegionKind, Request, VmmError, capabilities,
     check_machine, known, machine_name, memory_map, memory_map_given, newest, rules, variants,
 };
-use proptest::prelude::*;
 
 fn request(kind: VmmKind, arch: Arch) -> Request {
     Request {
@@ -546,79 +545,5 @@ fn every_known_machine_has_a_map() {
     }
     for rule in rules::RULES {
         assert_eq!(rules::find(rule.id), Some(rule), "{} is there twice", rule.id);
-    }
-}
-
-fn any_request() -> impl Strategy<Value = Request> {
-    let kind = prop_oneof![Just(VmmKind::Qemu), Just(VmmKind::Kvmtool)];
-    let arch = prop_oneof![Just(Arch::Aarch64), Just(Arch::X86_64), Just(Arch::Riscv64)];
-    let machine = prop_oneof![
-        Just(String::new()),
-        "(virt|q35|pc|virt-7.1|pc-q35-7.0)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
-        ".{0,20}",
-    ];
-    let cpu =
-        prop_oneof!["(|host|max|neoverse-n1|EPYC|qemu64)", "(EPYC|host),phys-bits=[0-9]{1,3}", ".{0,8}"];
-    let numbers = (any::<u32>(), any::<Option<u8>>(), any::<u64>(), any::<u64>(), 0_u32..300);
-    (kind, arch, 0_u16..14, 0_u16..4, machine, cpu, numbers).prop_map(
-        |(kind, arch, major, minor, machine, cpu, (vcpus, ipa_bits, memory, hotplug, slots))| Request {
-            kind,
-            version: Version::new(major, minor),
-            arch,
-            machine,
-            cpu,
-            vcpus: vcpus % 600,
-            ipa_bits,
-            // Half of the sizes are realistic.
-            memory: Size::from_bytes(if memory % 2 == 0 { memory } else { memory >> 26 << 20 }),
-            pages: PageSize::M2,
-            hotplug: Size::from_bytes(if hotplug % 2 == 0 { 0 } else { hotplug >> 24 }),
-            slots,
-            viommu: if slots % 2 == 0 { Viommu::None } else { Viommu::SmmuV3 },
-        },
-    )
-}
-
-fn any_choice() -> impl Strategy<Value = (Vec<Knob>, Vec<Span<Gpa>>)> {
-    let knob = prop_oneof![
-        any::<u64>().prop_map(|at| Knob::RamBase { at: Gpa::new(at) }),
-        (20_u32..64).prop_map(|bit| Knob::HighMmioSize { size: Size::from_bytes(1 << bit) }),
-        any::<u64>().prop_map(|size| Knob::PciHole64Size { size: Size::from_bytes(size) }),
-        any::<u32>().prop_map(|limit| Knob::MaxRamBelow4g { limit: Size::from_bytes(limit.into()) }),
-    ];
-    let span = (any::<u64>(), 0_u32..44).prop_map(|(at, bit)| {
-        let at = Gpa::new(at >> 20 << 21);
-        Span::from_start_size(at, Size::from_bytes(1 << bit)).unwrap_or(Span::single(at))
-    });
-    (prop::collection::vec(knob, 0..3), prop::collection::vec(span, 0..3))
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
-
-    /// No request panics, and what has a map has a sound one.
-    #[test]
-    fn any_request_is_answered(request in any_request(), (knobs, spans) in any_choice()) {
-        let dimms = spans.iter().map(|&span| Dimm { span }).collect();
-        let choices = [plain(&request), Choice { knobs, dimms, ..plain(&request) }];
-        let _ = (variants(&request), check_machine(&request), machine_name(&request));
-        for map in choices.iter().filter_map(|choice| memory_map(&request, choice).ok()) {
-            let outer: Vec<_> = map
-                .regions
-                .iter()
-                .filter(|region| !region.name.starts_with("dimm") && !region.name.starts_with("hotplug"))
-                .collect();
-            for pair in outer.windows(2) {
-                prop_assert!(!pair[0].span.overlaps(pair[1].span), "{:?} {:?}", pair[0], pair[1]);
-            }
-            let area = outer.iter().find(|region| region.kind == RegionKind::DeviceMemory);
-            for module in map.regions.iter().filter(|region| region.name.starts_with("dimm")) {
-                prop_assert!(area.is_some_and(|area| area.span.covers(module.span)));
-            }
-            for region in map.regions.iter().filter(|region| region.kind != RegionKind::Hole) {
-                let reach = 1_u128 << map.needed_bits;
-                prop_assert!(u128::from(region.span.last().get()) < reach, "{region:?}");
-            }
-        }
     }
 }

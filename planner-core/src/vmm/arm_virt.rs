@@ -220,7 +220,7 @@ fn area_start(boot: Size) -> Option<Gpa> {
     RAM.checked_add(boot)?.align_up(AREA_ALIGN)
 }
 
-/// Everything above RAM (hw/arm/virt.c, `virt_set_memmap` and `virt_set_high_memmap`).
+/// Everything above RAM (hw/arm/virt.c, `virt_set_memmap`).
 fn high_regions(request: &Request, options: &Options, memory: Memory, bits: u8) -> Result<High, VmmError> {
     let too_huge = || qemu::refusal(request.arch, rules::QEMU_VIRT_LIMIT, "maxmem/slots too huge");
     let start = area_start(memory.boot).ok_or_else(too_huge)?;
@@ -230,35 +230,37 @@ fn high_regions(request: &Request, options: &Options, memory: Memory, bits: u8) 
     if highest > qemu::last_of(bits) {
         return Err(limited(request, bits, top));
     }
-    let mut high =
-        High { area: Span::from_start_size(start, size), placed: vec![], disabled: vec![], top: highest };
-    let mut base = top.max(HIGH_START);
-    let wanted = [
-        (HighKind::Redists, Size::mib(64), options.redists),
-        (HighKind::Ecam, Size::mib(256), options.ecam),
-        (HighKind::Mmio, options.mmio_size, options.mmio),
-    ];
-    for (kind, size, on) in wanted {
-        let span = base.align_up(size).and_then(|start| Span::from_start_size(start, size));
-        let fits = span.filter(|span| span.last() <= qemu::last_of(bits));
-        match fits.filter(|_| on) {
-            Some(span) => high.placed.push((kind, span)),
-            None => high.disable(kind, reason(options, kind, span, bits, on)),
-        }
-        if options.compact && (fits.is_none() || !on) {
-            continue;
-        }
-        // Without the compact layout a region that is off or does not fit still takes its place.
-        let Some(end) = span.and_then(|span| span.last().checked_add(Size::from_bytes(1))) else { break };
-        base = end;
-        if fits.is_some() {
-            high.top = Gpa::new(end.get() - 1);
-        }
-    }
+    let area = Span::from_start_size(start, size);
+    let mut high = High { area, placed: vec![], disabled: vec![], top: highest };
+    high.stack(options, top.max(HIGH_START), bits);
     Ok(high)
 }
 
 impl High {
+    /// Puts the high regions one above the other, each aligned to its size (hw/arm/virt.c, `virt_set_high_memmap`).
+    fn stack(&mut self, options: &Options, mut base: Gpa, bits: u8) {
+        let wanted = [
+            (HighKind::Redists, Size::mib(64), options.redists),
+            (HighKind::Ecam, Size::mib(256), options.ecam),
+            (HighKind::Mmio, options.mmio_size, options.mmio),
+        ];
+        for (kind, size, on) in wanted {
+            let span = base.align_up(size).and_then(|start| Span::from_start_size(start, size));
+            let fits = span.filter(|span| span.last() <= qemu::last_of(bits));
+            match fits.filter(|_| on) {
+                Some(span) => self.placed.push((kind, span)),
+                None => self.disable(kind, reason(options, kind, span, bits, on)),
+            }
+            if options.compact && (fits.is_none() || !on) {
+                continue;
+            }
+            // Without the compact layout a region that is off or does not fit still takes its place.
+            self.top = fits.map_or(self.top, Span::last);
+            let Some(end) = span.and_then(|span| span.last().checked_add(Size::from_bytes(1))) else { break };
+            base = end;
+        }
+    }
+
     fn place(&self, wanted: HighKind) -> Option<Span<Gpa>> {
         self.placed.iter().find(|(kind, _)| *kind == wanted).map(|&(_, span)| span)
     }
