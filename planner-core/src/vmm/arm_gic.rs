@@ -89,6 +89,15 @@ pub(super) fn msi(request: &Request, options: &Options, gic: Gic) -> Result<Msi,
     })
 }
 
+/// Refuses a secure world under KVM (hw/arm/virt.c, `machvirt_init`).
+pub(super) fn check_secure(request: &Request, options: &Options) -> Result<(), VmmError> {
+    if !options.secure || !qemu::is_kvm(request) {
+        return Ok(());
+    }
+    let text = "mach-virt: KVM does not support providing Security extensions (TrustZone) to the guest CPU";
+    Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
+}
+
 /// Refuses more CPUs than the GIC takes (hw/arm/virt.c, `machvirt_init`).
 pub(super) fn check_cpus(request: &Request, gic: Gic, machine: &str, high: bool) -> Result<(), VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text));

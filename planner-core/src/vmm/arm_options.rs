@@ -166,6 +166,11 @@ impl Options {
             refusals.extend(options.set(request, name, value).err());
         }
         options.device_smmu = request.viommu == Viommu::SmmuV3;
+        if options.device_smmu && request.version < Version::new(11, 0) {
+            // qdev-monitor.c, qdev_get_device_class: the board alone could make one before 11.0.
+            let text = "-device arm-smmuv3: Parameter 'driver' expects a pluggable device type";
+            refusals.push(qemu::refusal(request.arch, rules::QEMU_VIRT_SMMU, text));
+        }
         Ok((options, refusals))
     }
 

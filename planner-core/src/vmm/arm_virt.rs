@@ -5,8 +5,8 @@ use super::arm_gic;
 use super::arm_options::{MMIO_SIZE, Options};
 use super::qemu::{self, AREA_ALIGN, Memory, ModuleArea, Row};
 use super::{
-    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError,
-    region, rules,
+    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS,
+    Variant, VmmError, region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::size::{GIB, Size};
@@ -16,9 +16,6 @@ use crate::version::Version;
 const RAM: Gpa = Gpa::at(0x4000_0000);
 /// The high regions never start below this (hw/arm/virt.c, `LEGACY_RAMLIMIT_BYTES`).
 const HIGH_START: Gpa = Gpa::at(256 * GIB);
-/// Address bits that KVM is taken to offer when nobody said: the most without LPA2
-/// (arch/arm64/kvm/reset.c, `kvm_set_ipa_limit`).
-const KVM_BITS: u8 = 48;
 /// Firmware, kernel and initrd need this much boot memory.
 const LEAST_BOOT: Size = Size::gib(1);
 
@@ -102,6 +99,7 @@ pub(super) fn memory_map(
     let gic = arm_gic::version(request, &options)?;
     let msi = arm_gic::msi(request, &options, gic)?;
     arm_gic::check_cpus(request, gic, &name(&options), high.place(HighKind::Redists).is_some())?;
+    arm_gic::check_secure(request, &options)?;
 
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(qemu::regions(&arm_gic::rows(&options, gic, msi)));
@@ -128,7 +126,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
     let bits = address_bits(request, &options)?;
     let gic = arm_gic::version(request, &options)?;
     arm_gic::msi(request, &options, gic)?;
-    let Some(within) = Span::new(RAM, last_of(bits)) else {
+    let Some(within) = Span::new(RAM, qemu::last_of(bits)) else {
         return Err(limited(request, bits, RAM));
     };
     let variant = |knobs| Variant {
@@ -155,6 +153,7 @@ pub(super) fn check(request: &Request) -> Vec<VmmError> {
         Err(refusal) => return vec![refusal],
     };
     refusals.extend(address_bits(request, &options).err());
+    refusals.extend(arm_gic::check_secure(request, &options).err());
     match arm_gic::version(request, &options) {
         Err(refusal) => refusals.push(refusal),
         Ok(gic) => {
@@ -176,7 +175,7 @@ fn window_sizes(request: &Request, options: &Options, bits: u8) -> Vec<Size> {
         let start = HIGH_START.align_up(*size);
         start
             .and_then(|start| Span::from_start_size(start, *size))
-            .is_some_and(|span| span.last() <= last_of(bits))
+            .is_some_and(|span| span.last() <= qemu::last_of(bits))
     };
     (40..63).map(|bit| Size::from_bytes(1 << bit)).take_while(fits).collect()
 }
@@ -203,9 +202,9 @@ fn optional_rows(options: &Options, high: &High) -> Vec<Row> {
         rows.push(MACHINE_SMMU);
     }
     if options.device_smmu {
-        rows.extend([DEVICE_SMMU, DEVICE_SMMU_REST])
+        rows.extend([DEVICE_SMMU, DEVICE_SMMU_REST]);
     } else {
-        rows.push(PLATFORM_BUS)
+        rows.push(PLATFORM_BUS);
     }
     if options.secure {
         rows.extend(SECURE);
@@ -221,45 +220,47 @@ fn area_start(boot: Size) -> Option<Gpa> {
     RAM.checked_add(boot)?.align_up(AREA_ALIGN)
 }
 
-/// Everything above RAM (hw/arm/virt.c, `virt_set_memmap` and `virt_set_high_memmap`).
+/// Everything above RAM (hw/arm/virt.c, `virt_set_memmap`).
 fn high_regions(request: &Request, options: &Options, memory: Memory, bits: u8) -> Result<High, VmmError> {
     let too_huge = || qemu::refusal(request.arch, rules::QEMU_VIRT_LIMIT, "maxmem/slots too huge");
     let start = area_start(memory.boot).ok_or_else(too_huge)?;
     let size = qemu::area_size(memory).ok_or_else(too_huge)?;
     let top = start.checked_add(size).and_then(|end| end.align_up(AREA_ALIGN)).ok_or_else(too_huge)?;
     let highest = Gpa::new(top.get().saturating_sub(1));
-    if highest > last_of(bits) {
+    if highest > qemu::last_of(bits) {
         return Err(limited(request, bits, top));
     }
-    let mut high =
-        High { area: Span::from_start_size(start, size), placed: vec![], disabled: vec![], top: highest };
-    let mut base = top.max(HIGH_START);
-    let wanted = [
-        (HighKind::Redists, Size::mib(64), options.redists),
-        (HighKind::Ecam, Size::mib(256), options.ecam),
-        (HighKind::Mmio, options.mmio_size, options.mmio),
-    ];
-    for (kind, size, on) in wanted {
-        let span = base.align_up(size).and_then(|start| Span::from_start_size(start, size));
-        let fits = span.filter(|span| span.last() <= last_of(bits));
-        match fits.filter(|_| on) {
-            Some(span) => high.placed.push((kind, span)),
-            None => high.disable(kind, reason(options, kind, span, bits, on)),
-        }
-        if options.compact && (fits.is_none() || !on) {
-            continue;
-        }
-        // Without the compact layout a region that is off or does not fit still takes its place.
-        let Some(end) = span.and_then(|span| span.last().checked_add(Size::from_bytes(1))) else { break };
-        base = end;
-        if fits.is_some() {
-            high.top = Gpa::new(end.get() - 1);
-        }
-    }
+    let area = Span::from_start_size(start, size);
+    let mut high = High { area, placed: vec![], disabled: vec![], top: highest };
+    high.stack(options, top.max(HIGH_START), bits);
     Ok(high)
 }
 
 impl High {
+    /// Puts the high regions one above the other, each aligned to its size (hw/arm/virt.c, `virt_set_high_memmap`).
+    fn stack(&mut self, options: &Options, mut base: Gpa, bits: u8) {
+        let wanted = [
+            (HighKind::Redists, Size::mib(64), options.redists),
+            (HighKind::Ecam, Size::mib(256), options.ecam),
+            (HighKind::Mmio, options.mmio_size, options.mmio),
+        ];
+        for (kind, size, on) in wanted {
+            let span = base.align_up(size).and_then(|start| Span::from_start_size(start, size));
+            let fits = span.filter(|span| span.last() <= qemu::last_of(bits));
+            match fits.filter(|_| on) {
+                Some(span) => self.placed.push((kind, span)),
+                None => self.disable(kind, reason(options, kind, span, bits, on)),
+            }
+            if options.compact && (fits.is_none() || !on) {
+                continue;
+            }
+            // Without the compact layout a region that is off or does not fit still takes its place.
+            self.top = fits.map_or(self.top, Span::last);
+            let Some(end) = span.and_then(|span| span.last().checked_add(Size::from_bytes(1))) else { break };
+            base = end;
+        }
+    }
+
     fn place(&self, wanted: HighKind) -> Option<Span<Gpa>> {
         self.placed.iter().find(|(kind, _)| *kind == wanted).map(|&(_, span)| span)
     }
@@ -295,13 +296,16 @@ fn reason(options: &Options, kind: HighKind, span: Option<Span<Gpa>>, bits: u8, 
 
 /// Guest-physical address bits: KVM's, or those of the emulated CPU; 32 with `highmem=off`.
 fn address_bits(request: &Request, options: &Options) -> Result<u8, VmmError> {
-    let bits =
-        if qemu::is_kvm(request) { request.ipa_bits.unwrap_or(KVM_BITS) } else { model_bits(request)? };
+    let bits = if qemu::is_kvm(request) {
+        request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS)
+    } else {
+        model_bits(request)?
+    };
     Ok(if options.highmem { bits.min(64) } else { 32 })
 }
 
-/// `ID_AA64MMFR0_EL1.PARange` of QEMU's CPU models, with the version that brought them (target/arm/tcg/cpu64.c; each
-/// checked by the layout that the model makes).
+/// `ID_AA64MMFR0_EL1.PARange` of QEMU's CPU models, with the version that brought them (target/arm/tcg/cpu64.c).
+/// The recorded command lines cover all but the oldest and cortex-a55.
 const MODELS: &[(&str, u8, Version)] = &[
     ("a64fx", 40, Version::new(6, 2)),
     ("cortex-a15", 40, Version::new(2, 0)),
@@ -332,12 +336,7 @@ fn model_bits(request: &Request) -> Result<u8, VmmError> {
 }
 
 fn limited(request: &Request, bits: u8, end: Gpa) -> VmmError {
-    let over = end.get().saturating_sub(1).saturating_sub(last_of(bits).get());
+    let over = end.get().saturating_sub(1).saturating_sub(qemu::last_of(bits).get());
     let text = format!("Addressing limited to {bits} bits, but memory exceeds it by {over} bytes");
     qemu::refusal(request.arch, rules::QEMU_VIRT_LIMIT, text)
-}
-
-/// The last address that so many bits reach.
-fn last_of(bits: u8) -> Gpa {
-    Gpa::new(1_u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |end| end.saturating_sub(1)))
 }

@@ -5,7 +5,8 @@
 
 use super::qemu::{self, Row};
 use super::{
-    BootRule, Choice, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region, rules,
+    BootRule, Choice, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS, Variant, VmmError,
+    region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
@@ -16,8 +17,6 @@ use crate::size::Size;
 const RAM: Gpa = Gpa::at(0x8000_0000);
 /// Linux wants its image on 2 MiB (Documentation/arch/arm64/booting.rst), and huge pages of the host line up with it.
 const RAM_ALIGN: Size = Size::mib(2);
-/// Address bits of a KVM that nobody described (arch/arm64/include/asm/kvm_arm.h, `KVM_PHYS_SHIFT` is 40).
-const KVM_BITS: u8 = 40;
 /// The distributor ends at `ARM_AXI_AREA`; all the GIC lies below (arm/include/arm-common/kvm-arch.h).
 const GIC_DIST: u64 = 0x3fff_0000;
 const GIC_CPUI: u64 = 0x3ffd_0000;
@@ -104,9 +103,8 @@ pub(super) fn check(request: &Request) -> Vec<VmmError> {
 }
 
 fn movable(request: &Request) -> Result<BootRule, VmmError> {
-    let bits = request.ipa_bits.unwrap_or(KVM_BITS).min(64);
-    let last = 1_u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |end| end.saturating_sub(1));
-    let within = Span::new(RAM, Gpa::new(last)).ok_or_else(|| too_large(32, bits))?;
+    let bits = request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS);
+    let within = Span::new(RAM, qemu::last_of(bits)).ok_or_else(|| too_large(32, bits))?;
     let align = RAM_ALIGN.max(request.pages.size());
     Ok(BootRule::Movable { within, align, default: RAM, rule: rules::KVMTOOL_ARM_RAM })
 }
@@ -141,7 +139,7 @@ fn arm_ram(request: &Request, boot: Size, base: Gpa) -> Result<Vec<MapRegion>, V
         let text = "RAM address is below the I/O region ending at 2GB";
         return Err(refusal(rules::KVMTOOL_ARM_RAM, text));
     }
-    let bits = request.ipa_bits.unwrap_or(KVM_BITS);
+    let bits = request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS);
     let Some(ram) = region("ram", RegionKind::Ram, base, boot) else {
         return Err(too_large(64, bits));
     };

@@ -139,7 +139,11 @@ pub enum Knob {
 /// How the memory at boot lies in the guest's address space.
 #[derive(Clone, PartialEq, Debug)]
 pub enum BootRule {
-    /// It fills these spans in order, from the bottom; the VMM cannot move it.
+    /// It fills these spans in order, from the bottom; the VMM cannot move it. The spans end where the address bits
+    /// do, not where this guest's memory does.
+    ///
+    /// They hold for all memory at boot. A PC with less boot memory, and the rest in modules, may keep more of it below
+    /// 4 GiB, or start the second span elsewhere: [`memory_map`] knows.
     Fixed {
         /// Ascending. QEMU `virt` has one, a PC two.
         spans: Vec<Span<Gpa>>,
@@ -372,6 +376,11 @@ impl Model {
         })
     }
 }
+
+/// Address bits that a hypervisor is taken to offer when nobody said: the most that KVM has on arm64 without LPA2
+/// (arch/arm64/kvm/reset.c, `kvm_set_ipa_limit`), and what x86 servers have. [`MemoryMap::needed_bits`] says how many
+/// of them a map uses.
+const UNKNOWN_HOST_BITS: u8 = 48;
 
 /// A region of the map, or nothing when it would be empty or pass the end of the address space.
 fn region(name: &str, kind: RegionKind, start: Gpa, size: Size) -> Option<MapRegion> {

@@ -131,7 +131,7 @@ fn variant(request: &Request, knobs: Vec<Knob>, memory: Memory) -> Result<Varian
     let options = options(request, &knobs)?;
     let (low, _) = split(&options, memory.boot);
     let low = Span::from_start_size(Gpa::at(0), below(&options, memory.boot).max(low));
-    let high = Span::new(above(&options, memory), last_of(options.cpu.phys_bits));
+    let high = Span::new(above(&options, memory), qemu::last_of(options.cpu.phys_bits));
     let spans = low.into_iter().chain(high).collect();
     Ok(Variant {
         knobs,
@@ -154,7 +154,7 @@ fn limits(options: &Options, memory: Memory) -> impl Iterator<Item = Size> + use
 
 /// Powers of two above the window in force that fit the address bits.
 fn window_sizes(options: &Options, memory: Memory) -> impl Iterator<Item = Size> {
-    let last = last_of(options.cpu.phys_bits);
+    let last = qemu::last_of(options.cpu.phys_bits);
     let fits = move |size: Size| {
         let start = window_start(memory, above_for(options, memory, size), options);
         start.and_then(|start| Span::from_start_size(start, size)).is_some_and(|span| span.last() <= last)
@@ -347,7 +347,7 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     let start = window_start(memory, above, options).ok_or_else(too_huge)?;
     let end = start.checked_add(options.window_size).ok_or_else(too_huge)?;
     let top = Gpa::new(end.get().saturating_sub(1));
-    let (bits, last) = (options.cpu.phys_bits, last_of(options.cpu.phys_bits));
+    let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
     if top > last {
         let (last, top) = (last.get(), top.get());
         let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
@@ -363,8 +363,4 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
         None
     };
     Ok(Layout { low, above, high, area, window, top })
-}
-
-fn last_of(bits: u8) -> Gpa {
-    Gpa::new(1_u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |end| end.saturating_sub(1)))
 }

@@ -129,7 +129,7 @@ impl Family {
             3 => version.minor <= 1,
             _ => version.minor <= 2,
         };
-        let plain = version.patch == 0 || (version.major, version.minor, version.patch) == (4, 0, 1);
+        let plain = version.patch == 0 || kind == "pc-q35-4.0.1";
         (exists && plain && version >= oldest_machine(qemu).max(self.first) && version <= newest)
             .then_some(version)
     }
@@ -239,9 +239,13 @@ fn computed(
     let Some(highest) = highest.map(Span::last).max() else {
         return given(request, choice.boot, request_area(request, max));
     };
+    let with_area_at = |start| reach(memory, start, highest).map(|max| Memory { max, ..memory });
     let start = area_start(memory).ok_or_else(too_huge)?;
-    let max = reach(memory, start, highest).ok_or_else(too_huge)?;
-    Ok(Memory { max, ..memory })
+    let enough = with_area_at(start).ok_or_else(too_huge)?;
+    // A large area can move itself upwards (hw/i386/pc.c, the AMD hole); from there less of it reaches as far.
+    let moved = area_start(enough).filter(|moved| *moved != start);
+    let less = moved.and_then(|moved| with_area_at(moved).filter(|less| area_start(*less) == Some(moved)));
+    Ok(less.unwrap_or(enough))
 }
 
 /// What a request without modules at start says: `maxmem=` only if there is room for later, `slots=` if there are any.
@@ -367,6 +371,11 @@ pub(super) type Row = (&'static str, RegionKind, u64, u64);
 pub(super) fn regions<'a>(rows: impl IntoIterator<Item = &'a Row>) -> impl Iterator<Item = MapRegion> {
     rows.into_iter()
         .filter_map(|&(name, kind, start, size)| region(name, kind, Gpa::at(start), Size::from_bytes(size)))
+}
+
+/// The last address that so many bits reach.
+pub(super) fn last_of(bits: u8) -> Gpa {
+    Gpa::new(1_u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |end| end.saturating_sub(1)))
 }
 
 /// The number of address bits that reach `last`; at least 32, as KVM wants

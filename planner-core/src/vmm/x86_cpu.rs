@@ -3,7 +3,7 @@
 //! Models that know no long mode are left out; their machines have no 64-bit PCI window.
 
 use super::qemu;
-use super::{Request, VmmError, rules};
+use super::{Request, UNKNOWN_HOST_BITS, VmmError, rules};
 
 /// A CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,8 +19,6 @@ pub(super) struct Cpu {
 
 /// target/i386/cpu.h, `TCG_PHYS_ADDR_BITS`: what a model has unless told otherwise, under KVM too.
 const DEFAULT_BITS: u8 = 40;
-/// What a host is taken to have when nobody said.
-const HOST_BITS: u8 = 48;
 
 /// Families of models whose vendor is AMD (target/i386/cpu.c, `builtin_x86_defs`). Hygon's Dhyana is not.
 const AMD: &[&str] =
@@ -101,7 +99,7 @@ impl Features {
     /// count under KVM only.
     fn bits(&self, request: &Request, kvm: bool) -> u8 {
         if self.of_host && kvm {
-            let bits = request.ipa_bits.unwrap_or(HOST_BITS);
+            let bits = request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS);
             return if self.limit == 0 { bits } else { bits.min(self.limit) };
         }
         self.phys_bits.unwrap_or(DEFAULT_BITS)
