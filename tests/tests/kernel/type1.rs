@@ -68,8 +68,7 @@ fn step(container: &mut Container, groups: &BTreeMap<u32, ContainerGroup>, op: &
         }
         "map" => {
             let flags = u32::try_from(number(4)).expect("flags");
-            let request =
-                MapRequest { iova: Iova::new(number(1)), size: number(2), vaddr: number(3), flags };
+            let request = MapRequest { iova: Iova::new(number(1)), size: number(2), vaddr: number(3), flags };
             json!(code(container.map(&request)))
         }
         "unmap" => {

@@ -183,8 +183,7 @@ impl Container {
         start > last.last()
             || end < first.first()
             || start > first.first() && mapped(first.first().get(), start.get())
-            || end < last.last()
-                && mapped(end.get().wrapping_add(1), last.last().get().wrapping_add(1))
+            || end < last.last() && mapped(end.get().wrapping_add(1), last.last().get().wrapping_add(1))
     }
 
     /// `vfio_iommu_resv_conflict`.
