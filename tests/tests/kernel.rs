@@ -1,5 +1,7 @@
 //! The kernel model against what the kernel's own code answered, and what it says about small hosts.
 
+#[path = "kernel/firmware.rs"]
+mod firmware;
 #[path = "kernel/groundtruth.rs"]
 mod groundtruth;
 #[path = "kernel/hosts.rs"]
