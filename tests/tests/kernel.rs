@@ -1,5 +1,9 @@
 //! The kernel model against what the kernel's own code answered, and what it says about small hosts.
 
+#[path = "kernel/firmware.rs"]
+mod firmware;
+#[path = "kernel/groundtruth.rs"]
+mod groundtruth;
 #[path = "kernel/hosts.rs"]
 mod hosts;
 #[path = "kernel/iommufd.rs"]

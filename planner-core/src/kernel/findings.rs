@@ -1,12 +1,16 @@
 //! What stands in the way of giving a group to a guest, and what cannot be told.
 
+use std::collections::BTreeMap;
+
 use super::predict::Machine;
 use super::rules::{self, Rule};
 use super::{Finding, ReservedRegion, ResvKind};
+use crate::addr::{Iova, Span};
 use crate::diag::Origin;
 use crate::facts::Arch;
 use crate::facts::host::IommuModel;
 use crate::host::{Device, Doorbell, DoorbellSource, Group};
+use crate::ids::PciAddress;
 use crate::size::{PageSizes, Size};
 
 /// The group that is judged.
@@ -39,7 +43,24 @@ pub(super) fn iommufd_refusal(subject: &Subject<'_>, page_sizes: PageSizes) -> O
 /// What cannot be told about the group, or is worth knowing.
 pub(super) fn notes(subject: &Subject<'_>) -> Vec<Finding> {
     let mut notes = Vec::new();
-    let Subject { machine, group, .. } = subject;
+    let Subject { machine, group, reserved, .. } = subject;
+    let direct = reserved.iter().find(|region| region.kind == ResvKind::Direct);
+    let hole = |region: &&ReservedRegion| {
+        let named = region.rule != rules::RELAXED_DIRECT.id;
+        named && rules::DIRECT_HOLE.holds(machine.version) && direct_regions(subject).is_empty()
+    };
+    if let Some(region) = direct.filter(hole) {
+        let because = format!(
+            "group {} has the direct region {}..={}, which is only a hole on Linux {}: from {} on the \
+             group cannot be taken",
+            group.id,
+            region.start,
+            region.end,
+            machine.version,
+            since(&rules::DIRECT_BLOCKS)
+        );
+        notes.push(finding(&rules::DIRECT_HOLE, because, &region.origin));
+    }
     if !rules::T1_RANGES.holds(machine.version) {
         notes.push(finding(
             &rules::T1_RANGES,
@@ -56,20 +77,23 @@ pub(super) fn notes(subject: &Subject<'_>) -> Vec<Finding> {
         notes.push(finding(
             &rules::UNMAPPED_DOORBELL,
             format!(
-                "{} signals through {} at {}, which Linux never maps: behind a translating IOMMU its MSIs fault",
+                "{} signals through {} at {}, which Linux never maps: behind a translating IOMMU its \
+                 MSIs fault",
                 device.address, bell.name, bell.address
             ),
             &bell.origin,
         ));
-    }
-    if group.devices.is_empty() && !group.others.is_empty() {
-        return Vec::new();
     }
     notes
 }
 
 fn finding(rule: &'static Rule, because: String, origin: &Origin) -> Finding {
     Finding { rule: rule.id, because, origin: origin.clone() }
+}
+
+/// The release that brought a rule, for messages.
+fn since(rule: &Rule) -> String {
+    rule.since.map_or_else(|| "the first release".into(), |since| format!("Linux {since}"))
 }
 
 fn bells<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (&'a Device, &'a Doorbell)> {
@@ -79,7 +103,7 @@ fn bells<'a>(subject: &Subject<'a>) -> impl Iterator<Item = (&'a Device, &'a Doo
 }
 
 /// A group that the kernel did not form and whose devices are behind no IOMMU.
-fn without_iommu(subject: &Subject<'_>) -> Option<Finding> {
+pub(super) fn without_iommu(subject: &Subject<'_>) -> Option<Finding> {
     let Subject { machine, group, devices, .. } = subject;
     let first = devices.first()?;
     let translated = devices.iter().any(|device| machine.model(device).is_some());
@@ -104,14 +128,21 @@ fn direct_regions(subject: &Subject<'_>) -> Vec<Finding> {
     } else {
         return Vec::new();
     };
+    let owners = owners(subject);
     let direct = reserved.iter().filter(|region| region.kind == ResvKind::Direct);
     direct
         .filter(|region| region.rule != rules::RELAXED_DIRECT.id)
         .map(|region| {
-            let (name, who) = owner(subject, region);
+            let owner = Span::new(region.start, region.end)
+                .and_then(|span| owners.range(span.first()..=span.last()).next());
+            let (who, name) = match (owner, devices) {
+                (Some((_, (device, name))), _) => (device.to_string(), format!(" ({name})")),
+                (None, [only]) => (only.address.to_string(), String::new()),
+                (None, _) => ("a device of the group".to_owned(), String::new()),
+            };
             let because = format!(
-                "{who} must reach {}..={}{name} one to one, so taking group {} fails with {errno}: pass another \
-                 device, or have firmware drop or relax the region",
+                "{who} must reach {}..={}{name} one to one, so taking group {} fails with {errno}: pass \
+                 another device, or have firmware drop or relax the region",
                 region.start, region.end, group.id
             );
             finding(rule, because, &region.origin)
@@ -119,20 +150,15 @@ fn direct_regions(subject: &Subject<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// The name of a firmware region and the device that it is for; the group where the facts name neither.
-fn owner(subject: &Subject<'_>, region: &ReservedRegion) -> (String, String) {
+/// By first IOVA of each firmware region of the group: the device that it is for, and its name.
+fn owners<'a>(subject: &Subject<'a>) -> BTreeMap<Iova, (PciAddress, &'a str)> {
+    let mut owners = BTreeMap::new();
     for device in subject.devices {
-        let regions = subject.machine.firmware(device.address).iter();
-        let mut covering = regions.filter(|fact| fact.span.contains(region.start));
-        if let Some(fact) = covering.next() {
-            return (format!(" ({})", fact.name), device.address.to_string());
+        for fact in subject.machine.firmware(device.address) {
+            owners.entry(fact.span.first()).or_insert((device.address, fact.name.as_str()));
         }
     }
-    let who = match subject.devices {
-        [only] => only.address.to_string(),
-        _ => "a device of the group".into(),
-    };
-    (String::new(), who)
+    owners
 }
 
 fn type1_isolation(subject: &Subject<'_>) -> &'static Rule {
@@ -152,8 +178,8 @@ fn not_isolated(subject: &Subject<'_>, rule: &'static Rule) -> Option<Finding> {
     if host.arch == Arch::X86_64 {
         let virtio = machine.model(first) == Some(IommuModel::VirtioIommu);
         let because = format!(
-            "a virtio-iommu remaps no interrupts, so the MSIs of {} are not isolated and taking group {} fails with \
-             EPERM: {way_out}",
+            "a virtio-iommu remaps no interrupts, so the MSIs of {} are not isolated and taking group {} \
+             fails with EPERM: {way_out}",
             first.address, group.id
         );
         return virtio.then(|| finding(rule, because, &first.origin));
@@ -165,8 +191,8 @@ fn not_isolated(subject: &Subject<'_>, rule: &'static Rule) -> Option<Finding> {
         bells(subject).map(|(_, bell)| bell).find(open)
     }?;
     let because = format!(
-        "the MSI controller {} (doorbell {}) isolates no interrupts, so taking group {} with {} fails with EPERM: \
-         {way_out}, or use a machine with an ITS",
+        "the MSI controller {} (doorbell {}) isolates no interrupts, so taking group {} with {} fails \
+         with EPERM: {way_out}, or use a machine with an ITS",
         bell.name, bell.address, group.id, first.address
     );
     Some(finding(rule, because, &bell.origin))
@@ -189,8 +215,8 @@ fn unknown_isolation(subject: &Subject<'_>) -> Option<Finding> {
     }
     let unknown = devices.iter().find(|device| machine.host.doorbell_of(device).is_none())?;
     let because = format!(
-        "the MSI controller of {} was not said: where it isolates no interrupts, or where there is none, taking \
-         group {} fails with EPERM",
+        "the MSI controller of {} was not said: where it isolates no interrupts, or where there is none, \
+         taking group {} fails with EPERM",
         unknown.address, group.id
     );
     Some(finding(&rules::UNKNOWN_DOORBELL, because, &unknown.origin))
@@ -210,9 +236,15 @@ fn no_cookie(subject: &Subject<'_>) -> Option<Finding> {
     };
     let device = devices.iter().find(remaps)?;
     let because = format!(
-        "group {} has the hardware MSI region {}..={}, so it gets no MSI window, and Linux {} then refuses to enable \
-         the MSIs of {} (ENOSPC): use a kernel before 6.15, or keep the region away from the device",
-        group.id, region.start, region.end, machine.version, device.address
+        "group {} has the hardware MSI region {}..={}, so it gets no MSI window, and Linux {} then \
+         refuses to enable the MSIs of {} (ENOSPC): use a kernel older than {}, or keep the region away \
+         from the device",
+        group.id,
+        region.start,
+        region.end,
+        machine.version,
+        device.address,
+        since(&rules::NO_COOKIE)
     );
     Some(finding(&rules::NO_COOKIE, because, &region.origin))
 }
@@ -221,7 +253,8 @@ fn no_iommufd(subject: &Subject<'_>) -> Option<Finding> {
     let Subject { machine, .. } = subject;
     let kernel = &machine.host.kernel;
     if !rules::IOMMUFD.holds(machine.version) {
-        let because = format!("Linux {} has no iommufd, which came with 6.2", machine.version);
+        let because =
+            format!("Linux {} has no iommufd, which came with {}", machine.version, since(&rules::IOMMUFD));
         return Some(finding(&rules::IOMMUFD, because, &kernel.origin));
     }
     let off = kernel.iommufd == Some(false) && machine.version == kernel.version;
@@ -233,8 +266,8 @@ fn two_msi_regions(subject: &Subject<'_>) -> Option<Finding> {
     let find = |kind| subject.reserved.iter().find(move |region| region.kind == kind);
     let (software, hardware) = (find(ResvKind::SoftwareMsi)?, find(ResvKind::Msi)?);
     let because = format!(
-        "group {} has both the MSI window {}..={} and the hardware MSI region {}..={}, and iommufd refuses to attach \
-         such a device (EINVAL): use VFIO type1",
+        "group {} has both the MSI window {}..={} and the hardware MSI region {}..={}, and iommufd \
+         refuses to attach such a device (EINVAL): use VFIO type1",
         subject.group.id, software.start, software.end, hardware.start, hardware.end
     );
     Some(finding(&rules::FD_ONE_MSI, because, &hardware.origin))
@@ -247,8 +280,8 @@ fn coarse_pages(subject: &Subject<'_>, page_sizes: PageSizes) -> Option<Finding>
         return None;
     }
     let because = format!(
-        "the smallest page of the IOMMU is {smallest}, larger than the host's pages of {page}: attaching fails with \
-         EINVAL"
+        "the smallest page of the IOMMU is {smallest}, larger than the host's pages of {page}: attaching \
+         fails with EINVAL; use a host kernel with pages of {smallest}"
     );
     let origin = subject.devices.first().map_or(Origin::Unstated, |device| device.origin.clone());
     Some(finding(&rules::FD_GRANULE, because, &origin))

@@ -83,8 +83,9 @@ fn predicted(
     probed: ProbedMsi,
     kept: Vec<ReservedRegion>,
 ) -> Vec<ReservedRegion> {
-    let per_device: Vec<Vec<Cause>> =
+    let mut per_device: Vec<Vec<Cause>> =
         devices.iter().map(|device| machine.device_regions(device, probed)).collect();
+    per_device.push(machine.shared_regions(devices));
     let mut raws: Vec<Vec<RawRegion>> =
         per_device.iter().map(|causes| causes.iter().map(|cause| cause.raw).collect()).collect();
     let holds_relaxable = rules::RELAXABLE.holds(machine.version);
@@ -207,11 +208,12 @@ const PREDICTED_ONLY: &str = "a rule makes this region, but the kernel did not l
 fn listed_only(region: &ReservedRegion) -> &'static str {
     match region.kind {
         ResvKind::Direct | ResvKind::DirectRelaxable | ResvKind::Reserved => {
-            "the kernel lists it, and the facts about the host name no firmware table or device property that asks \
-             for it: nothing contradicts it, it could only not be foreseen"
+            "the kernel lists it, and the facts about the host name no firmware table or device property \
+             that asks for it: nothing contradicts it, it could only not be foreseen"
         }
         ResvKind::Msi if region.rule == rules::VIOMMU_RESV.id => {
-            "the hypervisor reported it to the guest kernel, which no table tells: it could only not be foreseen"
+            "the hypervisor reported it to the guest kernel, which no table tells: it could only not be \
+             foreseen"
         }
         ResvKind::Msi | ResvKind::SoftwareMsi => "the kernel lists it, and no rule makes it for this IOMMU",
     }

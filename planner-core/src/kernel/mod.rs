@@ -82,8 +82,8 @@ pub struct ReservedRegion {
     pub start: Iova,
     /// Last IOVA; one below `start` for the zero-length regions that the kernel can list.
     pub end: Iova,
-    /// Kind.
-    #[serde(rename = "type")]
+    /// Kind; in JSON the word of `reserved_regions`, which the rule tells apart where one word stands for two kinds.
+    #[serde(rename = "type", serialize_with = "as_sysfs_word")]
     pub kind: ResvKind,
     /// The rule that makes it.
     pub rule: &'static str,
@@ -91,6 +91,10 @@ pub struct ReservedRegion {
     pub basis: Basis,
     /// Where it was said.
     pub origin: Origin,
+}
+
+fn as_sysfs_word<S: serde::Serializer>(kind: &ResvKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(kind.sysfs_word())
 }
 
 impl ReservedRegion {

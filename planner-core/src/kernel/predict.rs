@@ -2,7 +2,7 @@
 //!
 //! What the kernel really listed is weighed against this in [`super::listing`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::resv::RawRegion;
 use super::rules::{self, Rule};
@@ -10,7 +10,7 @@ use super::{ResvKind, software_msi_window};
 use crate::addr::{Address, Iova, Span};
 use crate::diag::Origin;
 use crate::facts::host::{FirmwareKind, FirmwareRegionFact, IommuModel, WindowKind};
-use crate::host::{Device, Doorbell, DoorbellSource, Host, Iommu};
+use crate::host::{Device, Doorbell, DoorbellSource, Host, Iommu, Window};
 use crate::ids::{PciAddress, PciClass};
 use crate::size::{PageSize, Size};
 use crate::version::KernelVersion;
@@ -82,9 +82,31 @@ impl<'a> Machine<'a> {
             IommuModel::Riscv => Vec::new(),
             _ => self.smmu(device, model),
         };
-        causes.extend(self.fixed_doorbells(device));
+        let own = self.host.doorbell_of(device).filter(|bell| bell.source == DoorbellSource::Fixed);
+        causes.extend(own.map(pinned));
         causes.retain(|cause| cause.rule.holds(self.version));
         causes
+    }
+
+    /// The regions that devices of a group have in common, each once, however many devices have it: the windows of
+    /// their host bridges, and all pinned doorbells when it is not known which of them a device writes to.
+    pub(super) fn shared_regions(&self, devices: &[&Device]) -> Vec<Cause> {
+        let smmu = |device: &&&Device| self.model(device).is_some_and(IommuModel::is_smmu);
+        let roots: BTreeSet<usize> =
+            devices.iter().filter(smmu).filter_map(|device| device.root_complex).collect();
+        let roots = roots.into_iter().filter_map(|index| self.host.root_complexes.get(index));
+        let windows = roots.flat_map(|root| &root.windows).filter(|window| window.kind != WindowKind::Io);
+        let mut causes: Vec<Cause> = windows.map(listed_window).collect();
+        let unknown = |device: &&Device| device.msi_target.is_none() && self.model(device).is_some();
+        if devices.iter().any(unknown) {
+            causes.extend(self.fixed_doorbells().map(pinned));
+        }
+        causes.retain(|cause| cause.rule.holds(self.version));
+        causes
+    }
+
+    fn fixed_doorbells(&self) -> impl Iterator<Item = &'a Doorbell> {
+        self.host.doorbells.iter().filter(|doorbell| doorbell.source == DoorbellSource::Fixed)
     }
 
     /// `arm_smmu_get_resv_regions`, and below it `iommu_dma_get_resv_regions`.
@@ -95,13 +117,15 @@ impl<'a> Machine<'a> {
             causes.extend(self.host.doorbell_of(device).and_then(hi161x));
         }
         causes.extend(self.firmware_regions(device, model));
-        causes.extend(self.windows(device));
         causes
     }
 
     /// `viommu_get_resv_regions`. A region that the hypervisor reports is known only from a listing.
     fn virtio(&self, device: &Device, probed: ProbedMsi) -> Vec<Cause> {
-        let fixed = self.fixed_doorbells(device).next().is_some();
+        let fixed = match self.host.doorbell_of(device) {
+            Some(doorbell) => doorbell.source == DoorbellSource::Fixed,
+            None => self.fixed_doorbells().next().is_some(),
+        };
         let window = window(&rules::VIOMMU_SWMSI, self.host.iommu_of(device));
         let mut causes = Vec::new();
         if probed == ProbedMsi::Unknown && !fixed {
@@ -183,36 +207,19 @@ impl<'a> Machine<'a> {
         let (start, length) = firmware_pages(rule, region.span, self.page_size);
         Cause { raw: RawRegion { start, length, kind, prot: 0 }, rule: named, origin: region.origin.clone() }
     }
+}
 
-    /// The windows of the host bridge, which SMMU drivers reported for a few releases.
-    fn windows(&self, device: &Device) -> Vec<Cause> {
-        let Some(root) = self.host.root_complex_of(device) else { return Vec::new() };
-        let memory = root.windows.iter().filter(|window| window.kind != WindowKind::Io);
-        let cause = |window: &crate::host::Window| Cause {
-            raw: RawRegion::from_ends(window.bus.first().get(), window.bus.last().get(), ResvKind::Reserved),
-            rule: &rules::WINDOWS_LISTED,
-            origin: window.origin.clone(),
-        };
-        memory.map(cause).collect()
-    }
+/// A window of the host bridge, which SMMU drivers reported for a few releases.
+fn listed_window(window: &Window) -> Cause {
+    let (first, last) = (window.bus.first().get(), window.bus.last().get());
+    let raw = RawRegion::from_ends(first, last, ResvKind::Reserved);
+    Cause { raw, rule: &rules::WINDOWS_LISTED, origin: window.origin.clone() }
+}
 
-    /// The pinned doorbells that a device writes to; all of the host when it is not known which.
-    fn fixed_doorbells(&self, device: &Device) -> impl Iterator<Item = Cause> {
-        let own = device.msi_target.as_ref().map(|target| target.doorbell);
-        let doorbells = self.host.doorbells.iter().enumerate();
-        doorbells
-            .filter(move |(index, _)| own.is_none_or(|own| own == *index))
-            .filter(|(_, doorbell)| doorbell.source == DoorbellSource::Fixed)
-            .map(|(_, doorbell)| Cause {
-                raw: RawRegion::from_ends(
-                    doorbell.frame.first().get(),
-                    doorbell.frame.last().get(),
-                    ResvKind::Msi,
-                ),
-                rule: &rules::FIXED_DOORBELL,
-                origin: doorbell.origin.clone(),
-            })
-    }
+fn pinned(doorbell: &Doorbell) -> Cause {
+    let (first, last) = (doorbell.frame.first().get(), doorbell.frame.last().get());
+    let raw = RawRegion::from_ends(first, last, ResvKind::Msi);
+    Cause { raw, rule: &rules::FIXED_DOORBELL, origin: doorbell.origin.clone() }
 }
 
 /// PCI class of an ISA bridge, base class and sub-class (PCI Code and ID Assignment Specification, 1.7).

@@ -82,7 +82,9 @@ fn group_report(
     reserved: Vec<ReservedRegion>,
 ) -> GroupReport {
     let Translated { aperture, page_sizes, assumed } = aperture::of_group(machine, devices);
-    let raws: Vec<RawRegion> = reserved.iter().map(to_raw).collect();
+    let mut raws: Vec<RawRegion> = reserved.iter().map(to_raw).collect();
+    // The kernel's order already, unless a description lists regions in another.
+    raws.sort_by_key(|region| (region.start, region.kind));
     let mut list = IovaList::default();
     list.resize(aperture);
     list.exclude(&raws);
@@ -99,11 +101,11 @@ fn group_report(
         },
     };
     let blockers = findings::blockers(&subject);
-    let mut notes = assumed;
+    let mut notes = if findings::without_iommu(&subject).is_some() { Vec::new() } else { assumed };
     notes.extend(findings::notes(&subject));
     let msi = msi_window(machine, devices, &raws, aperture);
     let mut hazards = window_hazards(machine.host, devices);
-    hazards.extend(msi.as_ref().and_then(overrun));
+    hazards.extend(msi.as_ref().and_then(|window| overrun(window, machine.page_size)));
     GroupReport {
         id: group.id,
         devices: group.devices.clone(),
@@ -144,15 +146,18 @@ fn msi_window(
 }
 
 /// The pages behind the window that doorbells take when there are more than fit.
-fn overrun(window: &MsiWindow) -> Option<Hazard> {
-    let last = window.doorbells.iter().map(|doorbell| doorbell.iova).max()?;
+fn overrun(window: &MsiWindow, page_size: PageSize) -> Option<Hazard> {
+    let page = page_size.size();
+    let last = window.doorbells.iter().map(|doorbell| doorbell.iova.align_down(page)).max()?;
+    let last = Span::from_start_size(last, page)?.last();
     let behind = window.span.last().checked_add(Size::from_bytes(1))?;
     let span = Span::new(BusAddr::new(behind.get()), BusAddr::new(last.get()))?;
     Some(hazard(
         span,
         &rules::DOORBELL_OVERRUN,
         format!(
-            "{} doorbells need more than the {} pages of the MSI window {}, and the kernel maps the rest behind it",
+            "{} doorbells need more than the {} pages of the MSI window {}, and the kernel maps the rest \
+             behind it",
             window.doorbells.len(),
             window.doorbell_pages,
             window.span
@@ -187,7 +192,8 @@ fn window_hazard(root: &RootComplex, window: &Window) -> Option<Hazard> {
     };
     let verb = if certain { "is" } else { "may be" };
     let because = format!(
-        "DMA into window {kind} {place} of root complex {name} {verb} taken as peer to peer before the IOMMU sees it"
+        "DMA into window {kind} {place} of root complex {name} {verb} taken as peer to peer before the \
+         IOMMU sees it"
     );
     Some(hazard(*bus, &rules::P2P_WINDOW, because, certain, window.origin.clone()))
 }

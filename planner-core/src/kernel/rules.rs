@@ -244,8 +244,8 @@ mod tests {
             K-IVMD         since 4.11             Documented
             K-OFIOVA       since 6.3              Believed
             K-HI161X       since 4.17             Believed
-            K-WINLISTED    4.11 to before 4.18    Documented
-            K-WINHOSTONLY  since 4.18             Documented
+            K-WINLISTED    4.11 to before 4.18    Believed
+            K-WINHOSTONLY  since 4.18             Believed
             K-FIRMWARE     since 4.11             Documented
             K-RESVSYSFS    since 4.11             Documented
             K-RESVMERGE    since 4.11             Read
