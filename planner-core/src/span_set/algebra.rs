@@ -23,7 +23,7 @@ impl<A: Address> SpanSet<A> {
             Some((closed, !joined))
         });
         spans.push(open);
-        Self { spans }
+        Self::from_normal(spans)
     }
 
     /// The addresses that are in both sets.
@@ -38,7 +38,7 @@ impl<A: Address> SpanSet<A> {
             let both = a.intersection(b);
             Some((both.unwrap_or(a), both.is_some()))
         });
-        Self { spans }
+        Self::from_normal(spans)
     }
 
     /// The addresses of this set that are not in the other.
@@ -51,13 +51,13 @@ impl<A: Address> SpanSet<A> {
     #[must_use]
     pub fn complement(&self) -> Self {
         // Two spans of a normal set never touch, so neither do two of its gaps.
-        Self { spans: self.gaps(Span::full()).collect() }
+        Self::from_normal(self.gaps(Span::full()).collect())
     }
 
     /// Every span shrunk to whole pages of `align` bytes, see [`Span::shrink_to`]; what holds no whole page is gone.
     #[must_use]
     pub fn shrink_to(&self, align: Size) -> Self {
-        Self { spans: self.iter().filter_map(|span| span.shrink_to(align)).collect() }
+        Self::from_normal(self.iter().filter_map(|span| span.shrink_to(align)).collect())
     }
 }
 
