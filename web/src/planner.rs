@@ -9,7 +9,7 @@ use planner_core::emit::{self, OutputFile};
 use planner_core::guest::GuestSpec;
 use planner_core::host::Host;
 use planner_core::kernel::report::{Question, report};
-use planner_core::map::{self, AddressMap, Attempt};
+use planner_core::map::{self, AddressMap};
 use planner_core::plan::{Plan, Reason, Verdict as Fit, VmmOption};
 use planner_core::read::capture;
 use planner_core::read::language;
@@ -124,24 +124,21 @@ fn unanswered(host: Option<&Host>) -> Look {
 
 fn answered(host: &Host, guest: &GuestSpec) -> Look {
     let answer = answer::answer(host, guest, &Question::default());
-    let groups = map::groups_of(host, guest);
+    let picture = Some(draw(answer::picture(host, guest, &answer)));
     match answer.outcome {
         Outcome::Plan(plan) => {
-            let map = AddressMap::new(host, &answer.reserved, &groups, Some(&plan));
             let bugs = answer.violations.iter().map(|violation| planner_bug(&violation.to_string()));
             let warnings = bugs.chain(plan.warnings.iter().cloned()).collect();
-            Look { picture: Some(draw(map)), warnings, ..planned(&plan) }
+            Look { picture, warnings, ..planned(&plan) }
         }
         Outcome::Conflict { conflict, fixes } => {
-            let attempt = Attempt { guest, ram: &conflict.attempted, regions: &[] };
-            let map = AddressMap::refused(host, &answer.reserved, &groups, attempt);
             let fixes = fixes.into_iter().map(|fix| Fix { change: fix.change, options: fix.options }).collect();
             let headline = format!("no place for {}", conflict.subject);
             Look {
                 causes: conflict.causes,
                 also: conflict.also,
                 fixes,
-                picture: Some(draw(map)),
+                picture,
                 ..Look::empty(Verdict::Impossible, headline)
             }
         }
