@@ -207,7 +207,10 @@ fn piece_words(piece: &RamPiece) -> String {
 }
 
 fn attempted(lane: &mut Drafts, attempt: Attempt<'_>) {
-    for region in attempt.regions {
+    for span in attempt.ram {
+        lane.at(span.cast(), BandKind::Ram).name("RAM").because("where the VMM would put it");
+    }
+    for region in attempt.regions.iter().filter(|region| region.kind != RegionKind::Ram) {
         lane.at(region.span.cast(), kind_of(region.kind)).name(&region.name);
     }
     avoided(lane, attempt.guest);

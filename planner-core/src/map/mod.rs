@@ -28,7 +28,8 @@ pub use text::{Color, Glyphs, TextStyle, listing, text};
 
 use std::collections::BTreeSet;
 
-use crate::addr::{Iova, Span};
+use crate::addr::{Gpa, Iova, Span};
+use crate::facts::guest::LayoutPolicy;
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::ids::GroupId;
@@ -149,7 +150,9 @@ pub struct AddressMap {
 pub struct Attempt<'a> {
     /// The guest, for its name, its hazard policy and what it wants kept clear.
     pub guest: &'a GuestSpec,
-    /// The memory map: RAM as the VMM would put it, and whatever else of it is known.
+    /// RAM as the VMM would put it.
+    pub ram: &'a [Span<Gpa>],
+    /// The rest of the memory map, if known; RAM in it is left out.
     pub regions: &'a [MapRegion],
 }
 
@@ -160,6 +163,18 @@ pub enum Layout<'a> {
     Plan(&'a Plan),
     /// What was refused.
     Attempt(Attempt<'a>),
+}
+
+/// The groups that the picture of a guest is about: those of its devices, or all (an empty list) when the layout shall
+/// hold for every device of the host or when no device is passed.
+#[must_use]
+pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
+    if guest.policy == LayoutPolicy::Portable {
+        return Vec::new();
+    }
+    let groups: BTreeSet<GroupId> =
+        guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
+    groups.into_iter().collect()
 }
 
 impl AddressMap {

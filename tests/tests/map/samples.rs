@@ -204,7 +204,7 @@ fn kvmtool_regions() -> Vec<MapRegion> {
     ]
 }
 
-/// A memory map like QEMU's, with RAM where it lies unless told otherwise.
+/// A memory map like QEMU's, but for RAM.
 pub(crate) fn qemu_regions() -> Vec<MapRegion> {
     vec![
         region("flash", RegionKind::Flash, 0, 0x7ff_ffff),
@@ -215,7 +215,6 @@ pub(crate) fn qemu_regions() -> Vec<MapRegion> {
         region("virtio-mmio", RegionKind::VirtioMmio, 0xa00_0000, 0xa00_3fff),
         region("pcie-mmio", RegionKind::Mmio32, 0x1000_0000, 0x3efe_ffff),
         region("pcie-pio", RegionKind::Pio, 0x3eff_0000, 0x3eff_ffff),
-        region("mem", RegionKind::Ram, 0x4000_0000, 0x1_3fff_ffff),
         region("pcie-ecam", RegionKind::Ecam, 0x40_1000_0000, 0x40_1fff_ffff),
         region("pcie-mmio-high", RegionKind::Mmio64, 0x80_0000_0000, 0xff_ffff_ffff),
     ]
@@ -279,7 +278,8 @@ pub(crate) fn planned() -> AddressMap {
 /// RAM where the VMM puts it unless told otherwise: in the window.
 pub(crate) fn refused() -> AddressMap {
     let (host, report) = seattle();
-    let attempt = Attempt { guest: &desktop(), regions: &qemu_regions() };
+    let ram = [span(0x4000_0000, 0x1_3fff_ffff)];
+    let attempt = Attempt { guest: &desktop(), ram: &ram, regions: &qemu_regions() };
     AddressMap::refused(&host, &report, &[GroupId(1)], attempt)
 }
 
