@@ -13,6 +13,7 @@ use planner_core::map::{self, AddressMap};
 use planner_core::plan::{Plan, Reason, Verdict as Fit, VmmOption};
 use planner_core::read::capture;
 use planner_core::read::language;
+use planner_core::verify::Violation;
 use planner_core::{guest, host};
 
 /// Names of the two texts in messages.
@@ -127,7 +128,7 @@ fn answered(host: &Host, guest: &GuestSpec) -> Look {
     let picture = Some(draw(answer::picture(host, guest, &answer)));
     match answer.outcome {
         Outcome::Plan(plan) => {
-            let bugs = answer.violations.iter().map(|violation| planner_bug(&violation.to_string()));
+            let bugs = answer.violations.iter().map(|violation| planner_bug(violation));
             let warnings = bugs.chain(plan.warnings.iter().cloned()).collect();
             Look { picture, warnings, ..planned(&plan) }
         }
@@ -166,12 +167,9 @@ fn size(span: planner_core::addr::Span<planner_core::addr::Gpa>) -> String {
 }
 
 /// The verifier objects to the plan: never the reader's fault.
-fn planner_bug(violation: &str) -> Reason {
-    Reason {
-        rule: "V".into(),
-        because: format!("the second opinion objects, which is a bug of the planner: {violation}"),
-        origin: String::new(),
-    }
+fn planner_bug(violation: &Violation) -> Reason {
+    let because = format!("the second opinion objects, which is a bug of the planner: {}", violation.message);
+    Reason { rule: violation.code.into(), because, origin: String::new() }
 }
 
 fn draw(map: AddressMap) -> Picture {
