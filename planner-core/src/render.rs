@@ -9,8 +9,7 @@ use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
-    Annotation, AnnotationKind, Element, Group, Level, Origin as Path, Renderer, Snippet,
-    normalize_untrusted_str,
+    Annotation, AnnotationKind, Level, Message, Origin as Path, Renderer, Snippet, normalize_untrusted_str,
 };
 
 use crate::diag::{Diagnostic, Origin, Severity};
@@ -75,13 +74,16 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, color: Color) -> St
     out
 }
 
-/// A stretch of a text to show: whole lines, and within them what to mark.
+/// Lines of a text to show, and what to mark in them.
 struct Shown<'s> {
     file: &'s str,
-    lines: &'s str,
-    /// Number of the first of the lines, from 1.
+    source: &'s Source,
+    /// Index of the first line.
     first: usize,
-    marked: Range<usize>,
+    /// Index of the last line.
+    last: usize,
+    /// What to mark, in bytes of the text, each with what to write there.
+    marks: Vec<(AnnotationKind, Range<usize>, &'s str)>,
 }
 
 fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
@@ -91,36 +93,82 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -
         Severity::Note => Level::NOTE,
     };
     let title = level.primary_title(clean(&diagnostic.message)).id(diagnostic.code.id);
-    let mut group = title.elements(std::iter::empty::<Element<'_>>());
-    group = match sources.shown(&diagnostic.origin) {
-        Some(shown) => group.element(snippet(&shown, AnnotationKind::Primary, &diagnostic.label)),
-        None => place(group, diagnostic),
-    };
-    for (origin, label) in &diagnostic.related {
-        group = match sources.shown(origin) {
-            Some(shown) => group.element(snippet(&shown, AnnotationKind::Context, label)),
-            None => group.element(Level::NOTE.message(clean(&format!("{label}: {origin}")))),
-        };
+    let primary =
+        Mark { origin: &diagnostic.origin, label: &diagnostic.label, kind: AnnotationKind::Primary };
+    let related = diagnostic.related.iter().map(|(origin, label)| Mark {
+        origin,
+        label,
+        kind: AnnotationKind::Context,
+    });
+    let mut notes: Vec<Message<'_>> = Vec::new();
+    let mut snippets: Vec<Shown<'_>> = Vec::new();
+    for mark in std::iter::once(primary).chain(related) {
+        match sources.shown(&mark) {
+            Some(shown) => join(shown, &mut snippets),
+            None if matches!(mark.kind, AnnotationKind::Primary) => {}
+            None => notes.push(Level::NOTE.message(clean(&format!("{}: {}", mark.label, mark.origin)))),
+        }
     }
-    let notes = diagnostic.notes.iter().map(|note| Level::NOTE.message(clean(note)));
-    let help = diagnostic.help.iter().map(|help| Level::HELP.message(clean(help)));
-    renderer.render(&[group.elements(notes).elements(help)])
+    notes.extend(diagnostic.notes.iter().map(|note| Level::NOTE.message(clean(note))));
+    notes.extend(diagnostic.help.iter().map(|help| Level::HELP.message(clean(help))));
+    let mut group = title.elements(place(diagnostic, sources));
+    for shown in snippets {
+        group = group.element(shown.snippet());
+    }
+    renderer.render(&[group.elements(notes)])
 }
 
-fn place<'g>(group: Group<'g>, diagnostic: &'g Diagnostic) -> Group<'g> {
+/// Something to point at.
+struct Mark<'d> {
+    origin: &'d Origin,
+    label: &'d str,
+    kind: AnnotationKind,
+}
+
+/// A line for the place of a diagnostic whose text is not at hand.
+fn place<'p>(diagnostic: &Diagnostic, sources: &Sources) -> Option<Path<'p>> {
+    let mark = Mark { origin: &diagnostic.origin, label: "", kind: AnnotationKind::Primary };
     match &diagnostic.origin {
-        Origin::Unstated => group,
-        Origin::Line { file, line } => group.element(Path::path(clean(file)).line(*line)),
-        other => group.element(Path::path(clean(&other.to_string()))),
+        _ if sources.shown(&mark).is_some() => None,
+        Origin::Unstated => None,
+        Origin::Line { file, line } => Some(Path::path(clean(file)).line(*line)),
+        other => Some(Path::path(clean(&other.to_string()))),
     }
 }
 
-fn snippet<'s>(shown: &Shown<'s>, kind: AnnotationKind, label: &'s str) -> Snippet<'s, Annotation<'s>> {
-    let label = (!label.is_empty()).then(|| clean(label));
-    Snippet::source(shown.lines)
-        .path(clean(shown.file))
-        .line_start(shown.first)
-        .annotation(kind.span(shown.marked.clone()).label(label))
+/// Adds what is to be shown to a stretch of the same text near by, or else on its own.
+fn join<'s>(shown: Shown<'s>, snippets: &mut Vec<Shown<'s>>) {
+    /// Between the first and the last line of one picture.
+    const FARTHEST: usize = 40;
+    let near = snippets.iter_mut().find(|other| {
+        let (first, last) = (other.first.min(shown.first), other.last.max(shown.last));
+        std::ptr::eq(other.source, shown.source) && last.saturating_sub(first) <= FARTHEST
+    });
+    match near {
+        Some(other) => {
+            other.first = other.first.min(shown.first);
+            other.last = other.last.max(shown.last);
+            other.marks.extend(shown.marks);
+        }
+        None => snippets.push(shown),
+    }
+}
+
+impl<'s> Shown<'s> {
+    fn snippet(self) -> Snippet<'s, Annotation<'s>> {
+        let from = self.source.lines.get(self.first).copied().unwrap_or(0);
+        let to =
+            self.source.lines.get(self.last.saturating_add(1)).copied().unwrap_or(self.source.text.len());
+        let lines = self.source.text.get(from..to).unwrap_or_default();
+        let mut snippet =
+            Snippet::source(lines).path(clean(self.file)).line_start(self.first.saturating_add(1));
+        for (kind, marked, label) in self.marks {
+            let label = (!label.is_empty()).then(|| clean(label));
+            let within = marked.start.saturating_sub(from)..marked.end.saturating_sub(from);
+            snippet = snippet.annotation(kind.span(within).label(label));
+        }
+        snippet
+    }
 }
 
 /// Text of others without control characters: a terminal must not obey it.
@@ -129,33 +177,27 @@ fn clean(text: &str) -> String {
 }
 
 impl Sources {
-    fn shown<'s>(&'s self, origin: &'s Origin) -> Option<Shown<'s>> {
-        match origin {
-            Origin::Text { file, start, end } => self.texts.get(&**file)?.stretch(file, *start, *end),
-            Origin::Line { file, line } => {
-                let source = self.texts.get(&**file)?;
-                let start = *source.lines.get(line.checked_sub(1)?)?;
-                let end = source.lines.get(*line).map_or(source.text.len(), |next| next.saturating_sub(1));
-                source.stretch(file, start, end)
-            }
-            _ => None,
-        }
+    fn shown<'s>(&'s self, mark: &Mark<'s>) -> Option<Shown<'s>> {
+        let (file, range) = match mark.origin {
+            Origin::Text { file, start, end } => (file, *start..*end),
+            Origin::Line { file, line } => (file, self.texts.get(&**file)?.line(*line)?),
+            _ => return None,
+        };
+        let source = self.texts.get(&**file)?;
+        // Odd ends are moved to the nearest sensible ones.
+        let start = source.boundary(range.start);
+        let end = source.boundary(range.end).max(start);
+        Some(Shown {
+            file,
+            source,
+            first: source.line_of(start),
+            last: source.line_of(end),
+            marks: vec![(mark.kind, start..end, mark.label)],
+        })
     }
 }
 
 impl Source {
-    /// The lines around these bytes. Odd ends are moved to the nearest sensible ones.
-    fn stretch<'s>(&'s self, file: &'s str, start: usize, end: usize) -> Option<Shown<'s>> {
-        let start = self.boundary(start);
-        let end = self.boundary(end).max(start);
-        let first = self.line_of(start);
-        let last = self.line_of(end);
-        let from = *self.lines.get(first)?;
-        let to = self.lines.get(last + 1).copied().unwrap_or(self.text.len());
-        let lines = self.text.get(from..to)?;
-        Some(Shown { file, lines, first: first + 1, marked: start - from..end - from })
-    }
-
     /// The nearest boundary of a character at or below this byte.
     fn boundary(&self, at: usize) -> usize {
         self.text.floor_char_boundary(at.min(self.text.len()))
@@ -164,5 +206,17 @@ impl Source {
     /// Index of the line that this byte stands in.
     fn line_of(&self, at: usize) -> usize {
         self.lines.partition_point(|&start| start <= at).saturating_sub(1)
+    }
+
+    /// The bytes of a line by its number from 1, without its end.
+    fn line(&self, number: usize) -> Option<Range<usize>> {
+        let start = *self.lines.get(number.checked_sub(1)?)?;
+        let end = self.lines.get(number).copied().unwrap_or(self.text.len());
+        let line = self.text.get(start..end)?;
+        let indent = line.len().saturating_sub(line.trim_ascii_start().len());
+        Some(
+            start.saturating_add(indent).min(end)
+                ..start.saturating_add(line.trim_ascii_end().len()).max(start),
+        )
     }
 }

@@ -1,21 +1,101 @@
-//! The description language: text to facts, facts to text, and what is said about faults.
+//! The description language and its JSON: text to facts, facts to text, and what is said about faults.
+//!
+//! Each file of `cases/language` holds one fault (`ok-…`: none; `many-…`: several), and the file of the same name with
+//! `.stderr` what the planner says about it. `UPDATE_EXPECT=1` writes these; read what changed.
 
-use expect_test::expect;
-use planner_core::read::language;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use expect_test::{expect, expect_file};
+use planner_core::diag::Diagnostic;
+use planner_core::read::{codes, json, language};
 use planner_core::render::{Color, Sources, render};
 
-const SEATTLE: &str = include_str!("../cases/language/seattle.host");
+fn cases() -> Vec<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/language");
+    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| name(path) != "README.md").collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension != "stderr"));
+    paths.sort();
+    paths
+}
+
+fn name(path: &Path) -> &str {
+    path.file_name().unwrap().to_str().unwrap()
+}
+
+/// What is found in a case: its name says how it is read.
+fn diagnose(file: &str, text: &str) -> Vec<Diagnostic> {
+    match file.split_once('.').map(|(_, kind)| kind) {
+        Some("host") => language::parse_host(file, text).1,
+        Some("guest") => language::parse_guest(file, text).1,
+        Some("host.json") => json::parse_host_json(file, text).1,
+        Some("guest.json") => json::parse_guest_json(file, text).1,
+        _ => panic!("{file} is no case"),
+    }
+}
+
+fn rendered(file: &str, text: &str, diagnostics: &[Diagnostic]) -> String {
+    let mut sources = Sources::new();
+    sources.insert(file, text);
+    render(diagnostics, &sources, Color::Never)
+}
 
 #[test]
-fn the_sketch_reads_and_prints() {
+fn each_fault_is_told_once_and_well() {
+    let mut codes_seen = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for path in cases() {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let file = name(&path);
+        let diagnostics = diagnose(file, &text);
+        codes_seen.extend(diagnostics.iter().map(|diagnostic| diagnostic.code.id));
+        let shown = rendered(file, &text, &diagnostics);
+        expect_file![path.with_file_name(format!("{file}.stderr"))].assert_eq(&shown);
+        let as_named = match file.split('-').next() {
+            Some("ok") => diagnostics.is_empty(),
+            Some("many") => diagnostics.len() > 2,
+            _ => diagnostics.len() == 1,
+        };
+        if !as_named {
+            wrong.push(format!("{file}: {} diagnostics\n{shown}", diagnostics.len()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    let known: BTreeSet<&str> = codes().map(|code| code.id).filter(|id| id.starts_with(['L', 'J'])).collect();
+    assert_eq!(codes_seen, known, "every code has a case, and every case a code of the list");
+}
+
+#[test]
+fn every_code_is_explained() {
+    let mut ids = BTreeSet::new();
+    for code in codes() {
+        assert!(ids.insert(code.id), "{} stands twice", code.id);
+        assert!(code.explanation.ends_with('.') && code.explanation.len() > 80, "{}", code.id);
+        assert!(
+            !code.title.ends_with('.') && code.title.starts_with(char::is_lowercase) || code.id == "J001"
+        );
+    }
+}
+
+#[test]
+fn ten_faults_give_ten_diagnostics() {
+    let file = "many-ten.host";
+    let text = include_str!("../cases/language/many-ten.host");
+    let diagnostics = diagnose(file, text);
+    assert_eq!(diagnostics.len(), 10, "{}", rendered(file, text, &diagnostics));
+}
+
+const SEATTLE: &str = include_str!("../cases/language/ok-seattle.host");
+
+#[test]
+fn the_sketch_of_the_design_reads_and_prints() {
     let (document, diagnostics) = language::parse("seattle.host", SEATTLE);
-    let mut sources = Sources::new();
-    sources.insert("seattle.host", SEATTLE);
-    assert_eq!(render(&diagnostics, &sources, Color::Never), "");
+    assert_eq!(rendered("seattle.host", SEATTLE, &diagnostics), "");
     let hosts: String = document.hosts.iter().map(language::print_host).collect();
     let guests: String = document.guests.iter().map(language::print_guest).collect();
     expect![[r#"
-        host amd-seattle {
+        host "amd-seattle" {
             kernel linux 6.12 { page 4K }
             ram 0x80_0000_0000 + 16G
             gicv2m v2m0 { frame 0xe118_0000 + 4K  spis 64..=319 }
@@ -30,7 +110,7 @@ fn the_sketch_reads_and_prints() {
                 device 01:00.0 { id 8086:1520  class 0200  bar 0 mem64 prefetchable 16K  msix 3 }
             }
         }
-        guest nfv0 {
+        guest "nfv0" {
             vmm kvmtool
             memory 16G { pages 2M }
             vcpus 8

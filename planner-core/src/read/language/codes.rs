@@ -70,4 +70,7 @@ codes! {
          others into files of their own.";
     TOO_MANY = "L019" Error, "too many faults",
         "The planner stops listing faults after the first 200. Often the file is of another kind altogether.";
+    DECIMAL = "L020" Warning, "a decimal address",
+        "Kernel logs and `/proc/iomem` print addresses in hexadecimal, often without `0x`. A long address without `0x` \
+         is read as decimal, which is rarely meant. Write addresses with `0x`.";
 }

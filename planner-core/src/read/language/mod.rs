@@ -12,9 +12,11 @@
 
 mod codes;
 mod decode;
+mod format;
 mod grammar;
 mod layout;
 mod print;
+mod reference;
 mod sink;
 mod suggest;
 mod token;
@@ -22,12 +24,16 @@ mod tree;
 mod value;
 
 pub use codes::CODES;
+pub use format::format;
 pub use print::{print_guest, print_host};
+pub use reference::reference;
+pub(crate) use suggest::shown;
 
 use self::decode::Place;
 use self::sink::Sink;
 use crate::diag::Diagnostic;
 use crate::facts::{GuestFacts, HostFacts};
+use crate::read::check;
 
 /// What a text describes.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -76,11 +82,25 @@ fn read(file: &str, text: &str) -> (Document, Sink) {
     let nodes = tree::tree(text, &tokens, &mut sink);
     let place = Place { file: file.into() };
     let of = |keyword: &'static str| nodes.iter().filter(move |node| node.clause.keyword == keyword);
-    let document = Document {
+    let mut document = Document {
         hosts: of("host").map(|node| decode::host(node, &place)).collect(),
         guests: of("guest").map(|node| decode::guest(node, &place)).collect(),
     };
+    check(&mut document, &mut sink);
     (document, sink)
+}
+
+/// What is wrong with the facts. Where the spelling had faults some facts are lost, and then nothing is said about
+/// devices that stand outside of their root complexes: it may be these that were not understood.
+fn check(document: &mut Document, sink: &mut Sink) {
+    let misspelt = sink.has_errors();
+    let found = document.hosts.iter_mut().flat_map(check::check_host);
+    let found = found.chain(document.guests.iter().flat_map(check::check_guest));
+    for fault in found {
+        if !misspelt || fault.code != &check::ELSEWHERE {
+            sink.push(fault);
+        }
+    }
 }
 
 /// The first of what was described; complains when there is none, or more.
@@ -94,7 +114,8 @@ fn the_only<T: Default>(
     if described.is_empty() && !sink.has_errors() {
         let why = match others {
             0 => format!("the text describes no {kind}"),
-            _ => format!("a {kind} was asked for, and the text describes none"),
+            _ if kind == "host" => "the text describes a guest, where a host was asked for".to_owned(),
+            _ => "the text describes a host, where a guest was asked for".to_owned(),
         };
         let fault = sink.at(&codes::NOTHING, 0..0, why);
         sink.push(fault.help(format!("write `{kind} NAME {{ … }}`")));

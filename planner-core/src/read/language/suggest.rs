@@ -36,7 +36,7 @@ fn distance(from: &[u8], to: &[u8]) -> usize {
 }
 
 /// A word of the user in backticks, cut when it is long, with what does not print made visible.
-pub(super) fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     const MOST: usize = 40;
     let mut out = String::from("`");
     for (index, c) in text.chars().enumerate() {

@@ -115,7 +115,7 @@ fn piece(input: &str) -> IResult<&str, Piece> {
         value(is(Kind::Arrow), tag("->")),
         value(Piece::Comment, pair(char('#'), take_till(|c| c == '\n'))),
         value(Piece::Text, (char('"'), string_body, char('"'))),
-        value(Piece::Unterminated, pair(char('"'), take_till(|c| c == '\n'))),
+        value(Piece::Unterminated, unterminated),
         value(Piece::HalfOpen, tag("..")),
         value(Piece::Junk, anychar),
     ))
@@ -146,6 +146,14 @@ fn string_body(input: &str) -> IResult<&str, &str> {
         Err(nom::Err::Error(_)) => Ok((input, "")),
         other => other,
     }
+}
+
+/// The rest of the line, but not a brace at its end, so that the block that it opens is not lost.
+fn unterminated(input: &str) -> IResult<&str, &str> {
+    let (_, line) = recognize(pair(char('"'), take_till(|c| c == '\n'))).parse(input)?;
+    let line = line.trim_ascii_end();
+    let length = line.strip_suffix('{').map_or(line.len(), str::len);
+    Ok((input.get(length..).unwrap_or_default(), line.get(..length).unwrap_or_default()))
 }
 
 fn not_newline(input: &str) -> IResult<&str, char> {

@@ -243,6 +243,17 @@ impl<'t> Parser<'t, '_> {
                 .any(|open| !std::ptr::eq(*open, block) && open.find(self.lexeme(token)).is_some())
     }
 
+    /// Whether a brace was forgotten in front of this block: the text has too few, and a clause that can only be of
+    /// this block comes on the next line.
+    fn opens_without_brace(&self, block: &'static Block) -> bool {
+        let token = self.peek();
+        let here = |block: &Block| block.find(self.lexeme(token)).is_some();
+        self.stray > 0
+            && token.kind == Kind::Word
+            && here(block)
+            && !self.open.last().is_some_and(|around| here(around))
+    }
+
     fn stray_brace(&mut self, token: Token) {
         self.stray = self.stray.saturating_sub(1);
         let fault = self.sink.at(
@@ -300,25 +311,37 @@ impl<'t> Parser<'t, '_> {
 
     fn say_unknown(&mut self, block: &'static Block, token: Token) {
         let word = self.lexeme(token);
-        let at = token.start..token.end;
-        let elsewhere: Vec<&str> = blocks_with(word).map(|block| block.name).collect();
-        let fault = if token.kind != Kind::Word {
+        if token.kind != Kind::Word {
             let message = format!("{} begins no clause", shown(word));
-            self.sink.at(&codes::SURPLUS, at, message).help(holds(block))
-        } else if elsewhere.is_empty() {
+            let fault = self.sink.at(&codes::SURPLUS, token.start..token.end, message);
+            self.sink.push(fault.help(holds(block)));
+        } else if !self.say_near(block, &[], token) {
             let message = format!("unknown clause {} in `{}`", shown(word), block.name);
-            let help = match nearest(word, block.words()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if word.starts_with("//") => "a comment begins with `#`".into(),
-                None => holds(block),
-            };
-            self.sink.at(&codes::UNKNOWN, at, message).help(help)
-        } else {
+            let help = if word.starts_with("//") { "a comment begins with `#`".into() } else { holds(block) };
+            let fault = self.sink.at(&codes::UNKNOWN, token.start..token.end, message);
+            self.sink.push(fault.help(help));
+        }
+    }
+
+    /// Complains about a word that is a clause elsewhere, or nearly one here, or nearly one of the other words. False
+    /// when it is not.
+    fn say_near(&mut self, block: &'static Block, others: &[&'static str], token: Token) -> bool {
+        let word = self.lexeme(token);
+        let at = token.start..token.end;
+        let elsewhere: Vec<&str> = blocks_with(word).collect();
+        let near = nearest(word, block.words().chain(others.iter().copied()));
+        let fault = if !elsewhere.is_empty() {
             let message = format!("`{word}` is no clause of `{}`", block.name);
             let help = format!("it belongs into {}", any_of(elsewhere));
             self.sink.at(&codes::MISPLACED, at, message).help(help)
+        } else if let Some(near) = near {
+            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
+            self.sink.at(&codes::UNKNOWN, at, message).help(format!("did you mean `{near}`?"))
+        } else {
+            return false;
         };
         self.sink.push(fault);
+        true
     }
 
     /// Skips to the next clause of this block, the end of the line, the closing brace, or the block `body` if the
@@ -375,26 +398,30 @@ impl<'t> Parser<'t, '_> {
             values: Vec::with_capacity(clause.args.len()),
             body: None,
         };
-        let mut good = self.values(&mut node).is_ok();
+        let good = self.values(&mut node).is_ok();
         node.header.end = self.last.end;
-        if !good {
+        if good {
+            self.surplus(clause, block);
+        } else {
             self.skip(block, clause.body);
-        } else if self.surplus(clause, block) {
-            good = false;
         }
         self.body(&mut node, good).ok()?;
         good.then_some(node)
     }
 
-    /// Whether something is left over on the line behind the values; complains about it and skips it.
-    fn surplus(&mut self, clause: &'static Clause, block: &'static Block) -> bool {
-        let Some(token) = self.here() else { return false };
-        let next_clause = token.kind == Kind::Word && block.find(self.lexeme(token)).is_some();
+    /// Complains about what is left over on the line behind the values, and skips it.
+    fn surplus(&mut self, clause: &'static Clause, block: &'static Block) {
+        let Some(token) = self.here() else { return };
         let next_block = token.kind == Kind::Open && clause.body.block().is_some();
-        if token.kind == Kind::Close || next_clause || next_block {
-            return false;
+        if token.kind == Kind::Close || next_block || self.begins_sibling(token) {
+            return;
         }
-        if !token.spoilt {
+        let words: Vec<&str> = clause.args.iter().flat_map(Arg::words).copied().collect();
+        let said = token.spoilt
+            || !words.contains(&self.lexeme(token))
+                && token.kind == Kind::Word
+                && self.say_near(block, &words, token);
+        if !said {
             let message = match token.kind {
                 Kind::Open => format!("`{}` takes no block", clause.keyword),
                 _ => format!("{} is left over behind `{}`", shown(self.lexeme(token)), clause.keyword),
@@ -403,21 +430,23 @@ impl<'t> Parser<'t, '_> {
             self.sink.push(fault.help(usage(clause)));
         }
         self.skip(block, clause.body);
-        true
     }
 
     /// The block of a clause. A missing brace is complained about only if nothing else was.
     fn body(&mut self, node: &mut Node, good: bool) -> Result<(), Reported> {
         let Some(block) = node.clause.body.block() else { return Ok(()) };
-        if self.peek().kind != Kind::Open {
-            let needed = good && matches!(node.clause.body, Body::Must(_));
-            return if needed {
-                Err(self.expected(What::Text("a block in braces"), node.clause))
-            } else {
-                Ok(())
-            };
+        let mut open = self.peek();
+        if open.kind == Kind::Open {
+            self.bump();
+        } else if self.opens_without_brace(block) {
+            self.stray = self.stray.saturating_sub(1);
+            self.expected(What::Word("{"), node.clause);
+            open = Token { kind: Kind::Open, end: open.start, ..open };
+        } else if good && matches!(node.clause.body, Body::Must(_)) {
+            return Err(self.expected(What::Text("a block in braces"), node.clause));
+        } else {
+            return Ok(());
         }
-        let open = self.bump();
         let nodes = self.clauses(block);
         let close = self.peek();
         if close.kind == Kind::Close {
@@ -441,13 +470,15 @@ fn holds(block: &Block) -> String {
     format!("`{}` holds {}", block.name, keywords.join(", "))
 }
 
-/// The blocks that know this keyword, each once.
-fn blocks_with(word: &str) -> impl Iterator<Item = &'static Block> {
-    all_blocks().into_iter().filter(move |block| block.find(word).is_some())
+/// The names of the blocks that know this keyword, each once.
+fn blocks_with(word: &str) -> impl Iterator<Item = &'static str> {
+    let names: std::collections::BTreeSet<&str> =
+        all_blocks().into_iter().filter(|block| block.find(word).is_some()).map(|block| block.name).collect();
+    names.into_iter()
 }
 
 /// Every block of the grammar, outer ones first.
-pub(super) fn all_blocks() -> Vec<&'static Block> {
+fn all_blocks() -> Vec<&'static Block> {
     let mut blocks = vec![&TEXT];
     let mut at = 0;
     while let Some(block) = blocks.get(at).copied() {

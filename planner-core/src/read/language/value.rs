@@ -66,6 +66,14 @@ impl std::fmt::Display for What<'_> {
 }
 
 impl Arg {
+    /// The words that say which value it is, or that it can be.
+    pub(super) fn words(&self) -> &'static [&'static str] {
+        match self.shape {
+            _ if !self.prefix.is_empty() => self.prefix,
+            Shape::Word(words) if self.presence == Presence::May => words,
+            _ => &[],
+        }
+    }
     /// Whether the value may stand anywhere among the others, because its first word tells what it is.
     fn floats(&self) -> bool {
         self.presence == Presence::May && (!self.prefix.is_empty() || matches!(self.shape, Shape::Word(_)))
@@ -200,6 +208,11 @@ impl Parser<'_, '_> {
             Err(NumberError::TooLarge) => {
                 Err(self.fault_at(&codes::TOO_LARGE, token, "does not fit 64 bits", clause))
             }
+            Err(NumberError::NotANumber) if is_bare_hex(self.lexeme(token)) => {
+                let message = format!("{} is not {what}", shown(self.lexeme(token)));
+                let help = format!("hexadecimal begins with `0x`: `0x{}`", self.lexeme(token));
+                Err(self.fault(&codes::VALUE, token.start..token.end, message, help))
+            }
             Err(NumberError::NotANumber) => {
                 Err(self.fault_at(&codes::VALUE, token, &format!("is not {what}"), clause))
             }
@@ -238,14 +251,26 @@ impl Parser<'_, '_> {
         if (u64::from(least)..=u64::from(most)).contains(&number) {
             return Ok(number);
         }
-        let message = format!("{} bits are out of range", shown(self.lexeme(token)));
+        let message = format!("{number} bits are out of range");
         let help = format!("`{}` takes {least} to {most} bits", clause.keyword);
         Err(self.fault(&codes::TOO_LARGE, token.start..token.end, message, help))
     }
 
+    /// An address; warns about one that was perhaps meant to be hexadecimal.
+    fn address(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, Token), Reported> {
+        let (number, token) = self.number(what, clause)?;
+        let text = self.lexeme(token);
+        if text.len() > 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            let message = format!("the address {} is decimal", shown(text));
+            let help = format!("write `0x{text}` if it is not, `{}` if it is", grouped_hex(number));
+            self.fault(&codes::DECIMAL, token.start..token.end, message, help);
+        }
+        Ok((number, token))
+    }
+
     /// `A + SIZE` or `A..=B`, the ends not yet compared; with the place.
     fn ends(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, u64, Range<usize>), Reported> {
-        let (first, token) = self.number(what, clause)?;
+        let (first, token) = self.address(what, clause)?;
         self.ends_after(first, token, clause)
     }
 
@@ -261,7 +286,7 @@ impl Parser<'_, '_> {
             return Ok((first, last, token.start..at.end));
         }
         if let Some(through) = self.take(Kind::Through) {
-            let (last, at) = self.number(What::Text("a last address behind `..=`"), clause)?;
+            let (last, at) = self.address(What::Text("a last address behind `..=`"), clause)?;
             return if through.spoilt { Err(Reported) } else { Ok((first, last, token.start..at.end)) };
         }
         Err(self.expected(What::Text("`+ SIZE` or `..=LAST` behind the address"), clause))
@@ -300,7 +325,7 @@ impl Parser<'_, '_> {
             let (first, last) = self.span(What::Shape(Shape::Window), clause)?;
             return Ok(Value::Window(first, last, first));
         };
-        let (cpu, _) = self.number(What::Text("a CPU address behind `cpu`"), clause)?;
+        let (cpu, _) = self.address(What::Text("a CPU address behind `cpu`"), clause)?;
         let bus = self.number_after("bus", What::Text("a bus address behind `bus`"), clause)?;
         let size = self.number_after("size", What::Text("a size such as `1G` behind `size`"), clause)?;
         let last = self.last_of(cpu, size, start.start..self.last_end())?;
@@ -422,6 +447,11 @@ impl Parser<'_, '_> {
             self.ends(What::Text("a range of IOVAs such as `0x800_0000..=0x80f_ffff`"), clause)?;
         Ok(Value::Listed(Some((kind, first, last))))
     }
+}
+
+/// Whether these are hexadecimal digits alone, as `/proc/iomem` prints addresses.
+fn is_bare_hex(word: &str) -> bool {
+    word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// A number in the base of the number that it stands beside.

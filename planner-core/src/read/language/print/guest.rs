@@ -1,7 +1,7 @@
 //! Facts about a guest to text.
 
 use super::super::layout::{Entry, Line, text};
-use super::super::token::spelled;
+use super::super::token::{quoted, spelled};
 use super::{bdfs, pages, range, round, span, yes};
 use crate::facts::GuestFacts;
 use crate::facts::guest::{MemoryFact, NumaFact, VmmFact};
@@ -17,7 +17,7 @@ pub fn print_guest(facts: &GuestFacts) -> String {
     lines.extend(facts.vcpus.map(|vcpus| Line::new(format!("vcpus {vcpus}"))));
     lines.extend(bdfs("pass", facts.pass.iter().map(|pass| &pass.device)));
     lines.extend(rest(facts).into_iter().map(Line::new));
-    let guest = Line::new(format!("guest {}", spelled(&facts.name)));
+    let guest = Line::new(format!("guest {}", quoted(&facts.name)));
     text(&[Entry::Clause(guest.tall(lines))])
 }
 

@@ -28,7 +28,7 @@ pub fn print_host(facts: &HostFacts) -> String {
     lines.extend(facts.root_complexes.iter().map(root_complex));
     lines.extend(facts.groups.iter().map(group));
     lines.extend(facts.firmware.iter().map(firmware));
-    let host = Line::new(format!("host {}", spelled(&facts.name)));
+    let host = Line::new(format!("host {}", quoted(&facts.name)));
     text(&[Entry::Clause(host.tall(lines))])
 }
 
@@ -183,7 +183,7 @@ fn bar(fact: &BarFact) -> Line {
 
 fn group(fact: &GroupFact) -> Line {
     let mut inner = bdfs("devices", &fact.devices);
-    inner.extend(fact.others.iter().map(|name| Line::new(format!("other {}", quoted(name)))));
+    inner.extend(fact.others.iter().map(|name| Line::new(format!("other {}", spelled(name)))));
     inner.extend(fact.domain.as_ref().map(|domain| Line::new(format!("domain {}", spelled(domain)))));
     match fact.listed.as_deref() {
         None => {}
