@@ -8,7 +8,7 @@ use crate::host::Host;
 use crate::kernel::report::{Question, report};
 use crate::kernel::{ReservedReport, rules};
 use crate::plan::problem::MEMORY_STEP;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Problem};
 use crate::size::{PageSize, Size};
 use crate::verify::verify;
 use crate::version::KernelVersion;
@@ -40,21 +40,37 @@ struct Scene<'a> {
 #[must_use]
 pub fn fixes(host: &Host, reserved: &ReservedReport, guest: &GuestSpec) -> Vec<Fix> {
     let scene = Scene { host, reserved, guest };
-    let mut fixes: Vec<Fix> = Vec::new();
-    fixes.extend(scene.smaller_pages());
-    fixes.extend(scene.less_hotplug());
-    fixes.extend(scene.other_interface());
-    fixes.extend(scene.other_vmms());
-    fixes.extend(scene.less_memory(guest, 2));
-    fixes.extend(scene.relaxed());
+    let mut fixes = if Problem::new(host, reserved, guest).blockers.is_empty() {
+        scene.fixes_of_layout()
+    } else {
+        scene.fixes_of_blockers()
+    };
     fixes.extend(scene.without_one_device());
-    fixes.extend(scene.unsafe_interrupts());
-    fixes.extend(scene.other_kernels());
     fixes.sort_by(|a, b| (a.cost, &a.change).cmp(&(b.cost, &b.change)));
     fixes
 }
 
 impl Scene<'_> {
+    /// What can help where the guest could be given its devices but has no place.
+    fn fixes_of_layout(&self) -> Vec<Fix> {
+        let mut fixes: Vec<Fix> = Vec::new();
+        fixes.extend(self.smaller_pages());
+        fixes.extend(self.less_hotplug());
+        fixes.extend(self.other_vmms());
+        fixes.extend(self.less_memory(self.guest, 2));
+        fixes.extend(self.relaxed());
+        fixes
+    }
+
+    /// What can help where the kernel does not give the devices away.
+    fn fixes_of_blockers(&self) -> Vec<Fix> {
+        let mut fixes: Vec<Fix> = Vec::new();
+        fixes.extend(self.other_interface());
+        fixes.extend(self.unsafe_interrupts());
+        fixes.extend(self.other_kernels());
+        fixes
+    }
+
     fn with(&self, guest: &GuestSpec) -> Option<Plan> {
         verified(self.host, self.reserved, guest)
     }

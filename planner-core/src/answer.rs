@@ -43,7 +43,12 @@ pub enum Outcome {
 /// Plans the guest on the host and checks the plan.
 #[must_use]
 pub fn answer(host: &Host, guest: &GuestSpec, question: &Question) -> Answer {
-    let reserved = report(host, question);
+    answer_given(host, report(host, question), guest)
+}
+
+/// Plans the guest where what the kernel reserves is known already, and checks the plan.
+#[must_use]
+pub fn answer_given(host: &Host, reserved: ReservedReport, guest: &GuestSpec) -> Answer {
     match plan::plan(host, &reserved, guest) {
         Ok(plan) => {
             let violations = verify(host, &reserved, guest, &plan);

@@ -17,6 +17,7 @@ use super::{
     Type1Answer, findings, iommufd,
 };
 use crate::addr::{Address, BusAddr, Iova, Span};
+use crate::facts::Arch;
 use crate::facts::host::{PeerToPeer, WindowKind};
 use crate::host::{Device, DoorbellSource, Group, Host, RootComplex, Window};
 use crate::ids::GroupId;
@@ -173,14 +174,15 @@ fn window_hazards(host: &Host, devices: &[&Device]) -> Vec<Hazard> {
     roots
         .into_iter()
         .filter_map(|index| host.root_complexes.get(index))
-        .flat_map(|root| root.windows.iter().filter_map(|window| window_hazard(root, window)))
+        .flat_map(|root| root.windows.iter().filter_map(|window| window_hazard(host.arch, root, window)))
         .collect()
 }
 
-fn window_hazard(root: &RootComplex, window: &Window) -> Option<Hazard> {
+fn window_hazard(arch: Arch, root: &RootComplex, window: &Window) -> Option<Hazard> {
     let certain = match (window.kind, window.p2p) {
         (WindowKind::Io, _) | (_, Some(PeerToPeer::Translates)) => return None,
         (_, Some(PeerToPeer::Intercepts)) => true,
+        (_, None) if arch == Arch::X86_64 => return None, // rules::X86_TRANSLATES_FIRST
         (_, None) => false,
     };
     let Window { kind, cpu, bus, .. } = window;

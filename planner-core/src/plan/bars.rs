@@ -123,6 +123,24 @@ pub fn bumped(demand: &BarDemand, window: Span<Gpa>) -> Option<Span<Gpa>> {
     Span::from_start_size(window.first(), Size::from_bytes(end.get().checked_sub(window.first().get())?))
 }
 
+/// The PCI windows of a map, for messages.
+#[must_use]
+pub fn windows_in_words(map: &MemoryMap) -> String {
+    let windows =
+        map.regions.iter().filter(|region| matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64));
+    let words: Vec<String> = windows
+        .map(|region| {
+            format!(
+                "{} {} ({})",
+                region.name,
+                region.span,
+                crate::size::binary_size(region.span.size_bytes())
+            )
+        })
+        .collect();
+    if words.is_empty() { "there are none".into() } else { words.join(", ") }
+}
+
 /// Free space of windows of one kind.
 struct Windows {
     free: SpanSet<Gpa>,

@@ -10,7 +10,7 @@
 //!               ####BBBBBB####MMMMMMMMMM#####MM
 //! ```
 
-use super::bars;
+use super::bars::{self, BarDemand, NoRoom};
 use super::problem::{Demand, Problem, rule_reason};
 use super::{PieceKind, Reason, rules};
 use crate::addr::{Address, Gpa, Span};
@@ -96,12 +96,43 @@ pub(super) fn vmm_rules(request: &Request) -> Vec<(Demand, Reason)> {
 
 /// What the VMM says to its own default layout, if it refuses it.
 fn refusal(request: &Request) -> Option<(String, String)> {
-    let choice = Choice { knobs: Vec::new(), boot: request.memory, dimms: Vec::new(), hotplug: Vec::new() };
     let error = match vmm::variants(request) {
         Err(error) => error,
-        Ok(_) => vmm::memory_map(request, &choice).err()?,
+        Ok(_) => by_itself(request, &[]).err()?,
     };
     Some((error.rule, error.text))
+}
+
+/// The memory map that the VMM makes with these knobs when nobody places anything.
+fn by_itself(request: &Request, knobs: &[Knob]) -> Result<MemoryMap, vmm::VmmError> {
+    let choice =
+        Choice { knobs: knobs.to_vec(), boot: request.memory, dimms: Vec::new(), hotplug: Vec::new() };
+    vmm::memory_map(request, &choice)
+}
+
+/// What the windows of the VMM must hold, and which BAR finds no room in the windows that it has by itself, if any.
+pub(super) fn bar_room(request: &Request, demand: &BarDemand) -> String {
+    let name = vmm::describe(request);
+    let tight =
+        by_itself(request, &[]).ok().and_then(|map| bars::fit(demand, &map).err().map(|no| (no, map)));
+    match tight {
+        None => format!("the BARs of the passed devices ({demand}) need room in the PCI windows of {name}"),
+        Some((NoRoom { bar }, map)) => format!(
+            "BAR {} of {} ({}) finds no room in the PCI windows of {name}: {}",
+            bar.index,
+            bar.device,
+            bar.size,
+            bars::windows_in_words(&map)
+        ),
+    }
+}
+
+/// Whether some setting of the knobs has room for the BARs. Asked where the VMM's rules do not all hold, so that no map
+/// of a placement can be had.
+fn some_windows_fit(problem: &Problem) -> bool {
+    let variants = vmm::variants(&problem.request).unwrap_or_default();
+    let maps = variants.iter().filter_map(|variant| by_itself(&problem.request, &variant.knobs).ok());
+    maps.into_iter().any(|map| bars::fit(&problem.bars, &map).is_ok())
 }
 
 /// The VMM's settings, or what takes their place where its rules are not among the constraints.
@@ -381,7 +412,11 @@ fn accept(
         hotplug: placement.hotplug,
     };
     let searched = !choice.knobs.is_empty() || !choice.dimms.is_empty();
+    let wants_room = problem.demands(|demand| *demand == Demand::BarRoom);
     if !vmm_rules_hold(problem) {
+        if wants_room && !some_windows_fit(problem) {
+            return None;
+        }
         let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
         let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
         return Some(Solution { ram: boot.chain(modules).collect(), map: None, searched, choice });
@@ -402,8 +437,7 @@ fn accept(
         .collect();
     ram.sort_unstable();
     let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
-    let room =
-        !problem.demands(|demand| *demand == Demand::BarRoom) || bars::fit(&problem.bars, &map).is_ok();
+    let room = !wants_room || bars::fit(&problem.bars, &map).is_ok();
     (clear && room && devices_clear(problem, &map)).then_some(Solution {
         ram,
         map: Some(map),

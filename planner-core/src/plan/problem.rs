@@ -3,6 +3,7 @@
 use super::bars::BarDemand;
 use super::{DoorbellPlan, HostSummary, MsiPlan, Reason, VmmOption, rules};
 use crate::addr::{Address, Gpa, Span};
+use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
 use crate::guest::GuestSpec;
 use crate::host::{Device, Host};
@@ -286,8 +287,7 @@ impl Problem {
             self.push(Constraint { demand, reason });
         }
         if !self.bars.is_empty() {
-            let because =
-                format!("the BARs of the passed devices ({}) need room in its PCI windows", self.bars);
+            let because = super::place::bar_room(&self.request, &self.bars);
             self.push(Constraint { demand: Demand::BarRoom, reason: rule_reason(rules::BAR_ROOM, because) });
         }
     }
@@ -320,12 +320,16 @@ fn no_group(host: &Host, device: &Device) -> Reason {
         format!(
             "{address} has no IOMMU group: the host has no IOMMU, or it is switched off, so VFIO cannot contain its DMA"
         )
-    } else if device.translation.is_none() {
-        format!("{address} has no IOMMU group: no IOMMU of the host translates it")
+    } else if host.arch == Arch::Aarch64 && host.kernel.version.major < 7 {
+        format!(
+            "{address} has no IOMMU group: Linux {} makes it when a driver is bound, and none was, or no IOMMU \
+             translates the device",
+            host.kernel.version
+        )
     } else {
         format!(
-            "{address} has no IOMMU group: the kernel made none for it (on arm64 before 7.x a device gets its group \
-             when a driver binds it)"
+            "{address} has no IOMMU group: the kernel made none, since no IOMMU translates the device or it shares its \
+             stream ID with another"
         )
     };
     Reason { rule: rules::NO_GROUP.into(), because, origin: device.origin.to_string() }

@@ -16,6 +16,12 @@ rules! {
         from: "PCI Express Base Specification, Access Control Services; drivers/iommu/dma-iommu.c, \
             iova_reserve_pci_windows",
     }
+    X86_TRANSLATES_FIRST = "H-X86XLATE", ALWAYS, ALWAYS, Documented {
+        says: "a root complex with VT-d or AMD-Vi translates a DMA address before it looks whether the address lies in a window",
+        why: "Only the translated address is decoded for peer to peer. Switches below could still route by address, but the kernel puts devices that can reach each other so into one IOMMU group (ACS). So on x86 the windows of the host bridges are no hazard unless the description says intercepts-p2p.",
+        way_out: "say intercepts-p2p for a window in the description if the hardware is known to do otherwise",
+        from: "Intel Virtualization Technology for Directed I/O, Architecture Specification, Root-Complex Peer to Peer Considerations; drivers/iommu/iommu.c, pci_device_group",
+    }
     NO_IOMMU = "K-NOIOMMU", ALWAYS, ALWAYS, Read {
         says: "a device without an IOMMU cannot be given to a guest safely",
         why: "VFIO has no IOMMU group to open. The no-IOMMU mode lets the device write to any memory of \
