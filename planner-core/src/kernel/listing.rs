@@ -197,13 +197,21 @@ fn differences(group: &Group, listed: &[ReservedRegion], expected: &[ReservedReg
         expected
             .iter()
             .filter(|region| !in_listing.contains_key(&line(region)))
-            .map(|region| only(region, Basis::Predicted, PREDICTED_ONLY)),
+            .map(|region| only(region, Basis::Predicted, predicted_only(region))),
     );
     differences
 }
 
-const PREDICTED_ONLY: &str = "a rule makes this region, but the kernel did not list it: the rule, or the fact that it \
-    rests on, is wrong for this host";
+fn predicted_only(region: &ReservedRegion) -> &'static str {
+    if region.rule == rules::FLOPPY.id {
+        "the kernel did not list it: it is built without CONFIG_INTEL_IOMMU_FLOPPY_WA"
+    } else if region.rule == rules::RMR.id {
+        "the kernel did not list it: firmware does not ask to preserve the boot configuration (_DSM function 5)"
+    } else {
+        "a rule makes this region, but the kernel did not list it: the rule, or the fact that it rests on, is \
+         wrong for this host"
+    }
+}
 
 fn listed_only(region: &ReservedRegion) -> &'static str {
     match region.kind {

