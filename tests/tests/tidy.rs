@@ -96,7 +96,7 @@ fn rust_files() -> impl Iterator<Item = (String, String)> {
 
 /// Path from the root, with `/`, and content of every text file that git would track.
 fn files() -> impl Iterator<Item = (String, String)> {
-    let ignored = fs::read_to_string(root().join(".gitignore")).unwrap();
+    let ignored = fs::read_to_string(root().join(".gitignore")).expect(".gitignore is a text file");
     let ignored: Vec<String> = ignored.lines().map(|line| anchored(line).to_owned()).collect();
     let mut paths = Vec::new();
     walk(&root(), "", &ignored, &mut paths);
@@ -113,14 +113,14 @@ fn anchored(line: &str) -> &str {
 }
 
 fn walk(folder: &Path, inside: &str, ignored: &[String], found: &mut Vec<String>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name().into_string().unwrap();
+    for entry in fs::read_dir(folder).expect("folders can be read") {
+        let entry = entry.expect("folders can be read");
+        let name = entry.file_name().into_string().expect("names of files are UTF-8");
         let path = if inside.is_empty() { name } else { format!("{inside}/{name}") };
         if path == ".git" || ignored.contains(&path) {
             continue;
         }
-        let kind = entry.file_type().unwrap();
+        let kind = entry.file_type().expect("every entry has a type");
         if kind.is_dir() {
             walk(&entry.path(), &path, ignored, found);
         } else if kind.is_file() {
@@ -299,8 +299,8 @@ fn skipped(text: &str, in_word: bool) -> Option<usize> {
             return Some(to(&format!("\"{}", "#".repeat(hashes)), hashes + 2));
         }
     }
-    if text.starts_with('"') {
-        return Some(1 + closing(&text[1..], '"'));
+    if let Some(string) = text.strip_prefix('"') {
+        return Some(1 + closing(string, '"'));
     }
     // A quote opens a character if it closes after one character or an escape; else it is a lifetime.
     let character = text.strip_prefix('\'')?;
