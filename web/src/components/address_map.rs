@@ -25,11 +25,15 @@ pub(crate) fn AddressMap(props: &Props) -> Html {
     let scene = Scene::new(picture);
     html! {
         <>
-            { address_box(props, picture, &scene) }
-            { details(props, &scene) }
-            <figure class="map">
-                <Drawing svg={AttrValue::from(picture.svg.clone())} />
-                { overlay(props, picture, &scene) }
+            <div class="asked">
+                { address_box(props, picture, &scene) }
+                { details(props, &scene) }
+            </div>
+            <figure class="map" tabindex="-1">
+                <div class="sheet">
+                    <Drawing svg={AttrValue::from(picture.svg.clone())} />
+                    { overlay(props, picture, &scene) }
+                </div>
             </figure>
             <p>
                 <a class="button" download="map.svg" href={data_url(&picture.svg)}>{ "Save as SVG" }</a>
@@ -106,7 +110,8 @@ fn spot_box(props: &Props, number: usize, spot: &Spot) -> Html {
 fn address_box(props: &Props, picture: &Picture, scene: &Scene) -> Html {
     let write = props.act.reform(|event: InputEvent| Action::Search(load::text_of(&event)));
     let found = search::address(&props.search);
-    let owners: Vec<&Spot> = found.map_or(Vec::new(), |address| scene.owners(address).map(|(_, spot)| spot).collect());
+    let owners: Vec<&Spot> =
+        found.map_or(Vec::new(), |address| scene.owners(address).map(|(_, spot)| spot).collect());
     let beyond = found.is_some_and(|address| scene.strip(&picture.map, address).is_none());
     html! {
         <div class="address-box">
