@@ -2,12 +2,21 @@
 //!
 //! The SVG files in `map/` are what a browser shows; open them to look.
 
+use std::collections::BTreeSet;
+
 use expect_test::{expect, expect_file};
-use planner_core::map::{self, Color, Glyphs, TextStyle};
+use planner_core::addr::Iova;
+use planner_core::facts::guest::HazardPolicy;
+use planner_core::ids::GroupId;
+use planner_core::kernel::ResvKind;
+use planner_core::map::{self, AddressMap, Attempt, Band, BandKind, Color, Drawing, Glyphs, TextStyle};
+use planner_core::vmm::{MapRegion, RegionKind};
 
 #[path = "map/samples.rs"]
 mod samples;
-use samples::{bare, planned, refused};
+use samples::{
+    bare, desktop, group, host, planned, qemu_regions, refused, region, report, reserved, seattle, span,
+};
 
 const BOX: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Box, color: Color::Plain };
 const ASCII: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Ascii, color: Color::Plain };
@@ -197,4 +206,296 @@ fn pictures_for_browsers() {
 #[test]
 fn a_page_for_browsers() {
     expect_file!["map/refused.html"].assert_eq(&map::html(&refused()));
+}
+
+// ---- what they mean ----------------------------------------------------------------------------------------------
+
+/// RAM of a guest on a host with one region and an aperture of 40 bits.
+fn ram_against(kind: ResvKind, regions: &[MapRegion]) -> AddressMap {
+    let host = host("small", Vec::new());
+    let kept = reserved(kind, 0x8000_0000, 0x8000_ffff, "K-TEST");
+    let report = report(&host, vec![group(1, 0xff_ffff_ffff, vec![kept], Vec::new())]);
+    let ram = [span(0x4000_0000, 0xbfff_ffff)];
+    AddressMap::refused(&host, &report, &[GroupId(1)], Attempt { guest: &desktop(), ram: &ram, regions })
+}
+
+fn conflicting(map: &AddressMap) -> Vec<BandKind> {
+    map.bands().filter(|(_, _, band)| band.conflict).map(|(_, _, band)| band.kind).collect()
+}
+
+#[test]
+fn ram_clashes_with_what_the_kernel_refuses() {
+    for (kind, drawn) in [
+        (ResvKind::Direct, BandKind::Direct),
+        (ResvKind::Reserved, BandKind::Reserved),
+        (ResvKind::Msi, BandKind::HardwareMsi),
+        (ResvKind::SoftwareMsi, BandKind::SoftwareMsi),
+    ] {
+        assert_eq!(conflicting(&ram_against(kind, &[])), [drawn, BandKind::Ram], "{kind:?}");
+    }
+}
+
+#[test]
+fn ram_may_lie_in_a_relaxable_region() {
+    assert!(!ram_against(ResvKind::DirectRelaxable, &[]).has_conflict());
+}
+
+#[test]
+fn devices_may_lie_where_ram_may_not() {
+    let host = host("small", Vec::new());
+    let kept = reserved(ResvKind::SoftwareMsi, 0x800_0000, 0x80f_ffff, "K-SWMSI");
+    let report = report(&host, vec![group(1, 0xff_ffff_ffff, vec![kept], Vec::new())]);
+    let regions = [region("gicd", RegionKind::Gicd, 0x800_0000, 0x800_ffff)];
+    let attempt = Attempt { guest: &desktop(), ram: &[], regions: &regions };
+    assert!(!AddressMap::refused(&host, &report, &[], attempt).has_conflict());
+}
+
+#[test]
+fn ram_clashes_with_the_end_of_the_aperture() {
+    let host = host("small", Vec::new());
+    let report = report(&host, vec![group(1, 0xffff_ffff, Vec::new(), Vec::new())]);
+    let ram = [span(0x4000_0000, 0x1_3fff_ffff)];
+    let attempt = Attempt { guest: &desktop(), ram: &ram, regions: &[] };
+    let map = AddressMap::refused(&host, &report, &[], attempt);
+    assert_eq!(conflicting(&map), [BandKind::OutsideAperture, BandKind::Ram]);
+}
+
+#[test]
+fn windows_forbid_ram_only_under_the_strict_policy() {
+    let (host, report) = seattle();
+    let ram = [span(0x4000_0000, 0x4fff_ffff)];
+    for (policy, clashes) in
+        [(HazardPolicy::Strict, true), (HazardPolicy::Relaxed, false), (HazardPolicy::Ignore, false)]
+    {
+        let guest = planner_core::guest::GuestSpec { hazards: policy, ..desktop() };
+        let attempt = Attempt { guest: &guest, ram: &ram, regions: &[] };
+        assert_eq!(AddressMap::refused(&host, &report, &[], attempt).has_conflict(), clashes, "{policy}");
+    }
+}
+
+#[test]
+fn what_the_guest_wants_clear_is_drawn_and_forbidden() {
+    let host = host("small", Vec::new());
+    let report = report(&host, Vec::new());
+    let guest = planner_core::guest::GuestSpec { avoid: vec![span(0x5000_0000, 0x5fff_ffff)], ..desktop() };
+    let ram = [span(0x4000_0000, 0x7fff_ffff)];
+    let map = AddressMap::refused(&host, &report, &[], Attempt { guest: &guest, ram: &ram, regions: &[] });
+    assert_eq!(conflicting(&map), [BandKind::Ram, BandKind::Avoid]);
+}
+
+#[test]
+fn a_plan_that_holds_has_no_conflict() {
+    assert!(!planned().has_conflict());
+}
+
+#[test]
+fn only_windows_above_the_chosen_groups_are_drawn() {
+    let (host, report) = seattle();
+    let drawn = |groups: &[GroupId]| AddressMap::new(&host, &report, groups, None).lanes[0].bands.len();
+    assert_eq!(drawn(&[]), 2);
+    assert_eq!(drawn(&[GroupId(1)]), 2);
+    assert_eq!(drawn(&[GroupId(7)]), 0);
+}
+
+#[test]
+fn what_many_groups_reserve_is_one_band() {
+    let host = host("large", Vec::new());
+    let msi = reserved(ResvKind::SoftwareMsi, 0x800_0000, 0x80f_ffff, "K-SWMSI");
+    let groups = (0..100).map(|id| group(id, u64::MAX, vec![msi.clone()], Vec::new())).collect();
+    let map = AddressMap::new(&host, &report(&host, groups), &[], None);
+    let bands: Vec<&Band> = map.bands().map(|(_, _, band)| band).collect();
+    assert_eq!(bands.len(), 1);
+    expect!["predicted for group 0; predicted for group 1; predicted for group 2; predicted for group 3; predicted for group 4; predicted for group 5; and 94 more"].assert_eq(&bands[0].because);
+}
+
+#[test]
+fn nothing_makes_an_empty_picture() {
+    let host = host("empty", Vec::new());
+    let map = AddressMap::new(&host, &report(&host, Vec::new()), &[], None);
+    assert!(map.axis.segments.is_empty());
+    expect![[r#"
+        empty
+        Linux 6.12, 4K pages, no IOMMU group
+
+          address       size   PCI bus                     IOVA
+                              ┌───────────────────────────┬───────────────────────────┐
+                              └───────────────────────────┴───────────────────────────┘
+
+
+    "#]].assert_eq(&map::text(&map, &BOX));
+    assert!(map::svg(&map).ends_with("</svg>\n"));
+}
+
+// ---- the axis ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn the_axis_has_no_gap_and_no_overlap() {
+    for map in [bare(), planned(), refused()] {
+        let segments = &map.axis.segments;
+        assert_eq!(segments[0].span.first(), Iova::at(0));
+        assert_eq!(segments[segments.len() - 1].span.last(), Iova::at(u64::MAX));
+        for pair in segments.windows(2) {
+            let next = planner_core::addr::Address::get(pair[0].span.last()) + 1;
+            assert_eq!(pair[1].span.first(), Iova::at(next));
+        }
+    }
+}
+
+#[test]
+fn boxes_lie_within_the_picture_and_do_not_overlap() {
+    for map in [bare(), planned(), refused()] {
+        let drawing = Drawing::new(&map);
+        let boxes = drawing.bands(&map);
+        assert_eq!(boxes.len(), map.bands().count());
+        for (n, a) in boxes.iter().enumerate() {
+            assert!(a.x + a.width <= drawing.width() && a.y + a.height <= drawing.height());
+            for b in &boxes[..n] {
+                let apart = a.x + a.width <= b.x
+                    || b.x + b.width <= a.x
+                    || a.y + a.height <= b.y
+                    || b.y + b.height <= a.y;
+                assert!(apart, "{a:?} {b:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_address_lies_in_the_strip_of_its_band() {
+    let map = planned();
+    let drawing = Drawing::new(&map);
+    for ((_, _, band), place) in map.bands().zip(drawing.bands(&map)) {
+        for address in [band.span.first(), band.span.last()] {
+            let strip = drawing.strip(&map.axis, address).unwrap();
+            assert!(strip.y <= place.y + place.height && place.y <= strip.y + strip.height, "{address}");
+        }
+    }
+    assert_eq!(drawing.strip(&map.axis, Iova::at(0x100_0000)).map(|strip| strip.height), Some(38));
+}
+
+// ---- strangers ---------------------------------------------------------------------------------------------------
+
+#[test]
+fn names_are_only_text() {
+    let (host, report) = seattle();
+    let evil = "</text><script>alert(1)</script>\u{1b}[2J\u{202e}\u{0}";
+    let host = planner_core::host::Host { name: evil.into(), ..host };
+    let guest = planner_core::guest::GuestSpec { name: evil.into(), ..desktop() };
+    let regions = [region(evil, RegionKind::Platform, 0, 0xffff)];
+    let map =
+        AddressMap::refused(&host, &report, &[], Attempt { guest: &guest, ram: &[], regions: &regions });
+    for page in [map::svg(&map), map::html(&map)] {
+        assert!(!page.contains("<script"), "{page}");
+        assert!(!page.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{page}");
+    }
+    for page in [map::text(&map, &BOX), map::listing(&map, &BOX)] {
+        assert!(!page.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}'), "{page:?}");
+    }
+    assert!(map::text(&map, &ASCII).is_ascii());
+}
+
+#[test]
+fn ten_thousand_overlapping_regions_are_drawn() {
+    let host = host("large", Vec::new());
+    let nested = |n: u64| region(&format!("r{n}"), RegionKind::Platform, n, u64::MAX - n);
+    let regions: Vec<MapRegion> = (0..10_000).map(nested).collect();
+    let attempt = Attempt { guest: &desktop(), ram: &[], regions: &regions };
+    let map = AddressMap::refused(&host, &report(&host, Vec::new()), &[], attempt);
+    assert_eq!(map.lanes[2].bands.len(), 10_000);
+    assert!(map::text(&map, &BOX).lines().count() > 19_999);
+    assert!(map::svg(&map).len() > 10_000);
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in [72, 80, 100, 132, 200] {
+        for map in [bare(), planned(), refused()] {
+            let text = map::text(&map, &TextStyle { width, ..BOX });
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn colour_changes_nothing_else() {
+    for map in [bare(), planned(), refused()] {
+        let coloured = map::text(&map, &TextStyle { color: Color::Ansi, ..BOX });
+        let mut plain = String::new();
+        for (n, part) in coloured.split('\u{1b}').enumerate() {
+            plain.push_str(if n == 0 { part } else { part.split_once('m').unwrap().1 });
+        }
+        assert_eq!(plain, map::text(&map, &BOX));
+    }
+}
+
+#[test]
+fn the_order_of_the_input_does_not_matter() {
+    let (host, report) = seattle();
+    let mut regions = qemu_regions();
+    let draw = |regions: &[MapRegion]| {
+        map::svg(&AddressMap::refused(&host, &report, &[], Attempt { guest: &desktop(), ram: &[], regions }))
+    };
+    let forward = draw(&regions);
+    regions.reverse();
+    assert_eq!(forward, draw(&regions));
+}
+
+// ---- colours -----------------------------------------------------------------------------------------------------
+
+/// Relative luminance (WCAG 2.2).
+fn luminance(colour: &str) -> f64 {
+    let channel = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+    };
+    0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)
+}
+
+fn contrast(a: &str, b: &str) -> f64 {
+    let (a, b) = (luminance(a), luminance(b));
+    (a.max(b) + 0.05) / (a.min(b) + 0.05)
+}
+
+#[test]
+fn text_can_be_read_on_every_band() {
+    for kind in BandKind::ALL {
+        for (text, ground, colours) in
+            [("#1b2027", "#ffffff", kind.light()), ("#e7ebf0", "#0e1217", kind.dark())]
+        {
+            assert!(contrast(text, colours.fill) >= 7.0, "{kind:?} {}", colours.fill);
+            assert!(
+                contrast(colours.ink, colours.fill) >= 1.9,
+                "{kind:?} {} on {}",
+                colours.ink,
+                colours.fill
+            );
+            assert!(contrast(colours.ink, ground) >= 2.5, "{kind:?} {} on {ground}", colours.ink);
+        }
+    }
+}
+
+#[test]
+fn kinds_of_one_lane_differ_without_colour() {
+    use BandKind as K;
+    let bus = [K::Window, K::WindowUnknown, K::WindowIntercepts];
+    let iova =
+        [K::Direct, K::DirectRelaxable, K::Reserved, K::HardwareMsi, K::SoftwareMsi, K::OutsideAperture];
+    let guest = [
+        K::SoftwareMsi,
+        K::Ram,
+        K::MemoryRoom,
+        K::PciWindow,
+        K::Bar,
+        K::Ecam,
+        K::InterruptController,
+        K::Platform,
+        K::Hole,
+        K::Avoid,
+    ];
+    for lane in [&bus[..], &iova, &guest] {
+        let textures: BTreeSet<&str> = lane.iter().map(|kind| kind.texture().path()).collect();
+        assert_eq!(textures.len(), lane.len(), "{lane:?}");
+    }
 }

@@ -108,6 +108,7 @@ pub(crate) fn look(host_text: &str, guest_text: &str) -> Look {
         (Some(host), Some(guest)) => answered(host, guest),
         (host, _) => unanswered(host.as_ref()),
     };
+    look.name_lines(host_text, guest_text);
     look.host = faults(&found, Side::Host, host_text);
     look.guest = faults(&found, Side::Guest, guest_text);
     look
@@ -197,6 +198,39 @@ impl Look {
             picture: None,
         }
     }
+
+    /// Says line numbers where the core, which has no texts at hand, counts bytes. The picture to be saved stays as the
+    /// core made it.
+    fn name_lines(&mut self, host_text: &str, guest_text: &str) {
+        let reasons = self.causes.iter_mut().chain(&mut self.also).chain(&mut self.warnings);
+        let bands = self
+            .picture
+            .iter_mut()
+            .flat_map(|picture| &mut picture.map.lanes)
+            .flat_map(|lane| &mut lane.bands);
+        let origins = reasons.map(|reason| &mut reason.origin).chain(bands.map(|band| &mut band.origin));
+        for origin in origins {
+            *origin = origin
+                .split(", ")
+                .map(|one| with_line(one, host_text, guest_text))
+                .collect::<Vec<_>>()
+                .join(", ");
+        }
+    }
+}
+
+/// `host (byte 853)` as `host, line 27`; anything else as it is.
+fn with_line(origin: &str, host_text: &str, guest_text: &str) -> String {
+    let byte = |file: &str| {
+        let rest = origin.strip_prefix(file)?.strip_prefix(" (byte ")?.strip_suffix(')')?;
+        rest.parse().ok()
+    };
+    for (file, text) in [(HOST_FILE, host_text), (GUEST_FILE, guest_text)] {
+        if let Some(byte) = byte(file) {
+            return format!("{file}, line {}", line_at(text, byte));
+        }
+    }
+    origin.to_owned()
 }
 
 /// What is wrong with one of the texts; what has no place in either belongs to the guest.
@@ -268,4 +302,58 @@ pub(crate) fn describe(name: &str, bytes: &[u8]) -> Result<String, String> {
     let stem = name.split('.').next().unwrap_or(name);
     let (facts, _) = capture::facts(&tree, stem);
     Ok(language::print_host(&facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::examples::EXAMPLES;
+
+    #[test]
+    fn every_example_is_answered() {
+        for example in EXAMPLES {
+            let look = look(example.host, example.guest);
+            assert_ne!(look.verdict, Verdict::Unreadable, "{}", example.title);
+            let errors =
+                look.host.iter().chain(&look.guest).filter(|fault| fault.severity == Severity::Error);
+            assert_eq!(errors.count(), 0, "{}", example.title);
+            let picture = look.picture.expect("a host that can be read has a picture");
+            assert_eq!(picture.map.has_conflict(), look.verdict == Verdict::Impossible, "{}", example.title);
+        }
+    }
+
+    #[test]
+    fn a_cause_names_a_line() {
+        let example = &EXAMPLES[1];
+        let look = look(example.host, example.guest);
+        assert_eq!(look.verdict, Verdict::Impossible);
+        let origins: Vec<&str> = look.causes.iter().map(|cause| cause.origin.as_str()).collect();
+        assert!(origins.iter().any(|origin| origin.starts_with("host, line ")), "{origins:?}");
+        assert!(!origins.iter().any(|origin| origin.contains("byte")), "{origins:?}");
+    }
+
+    #[test]
+    fn a_fault_is_where_browsers_count_it() {
+        let host = "# é😀\nhost h { kernal linux 6.12 }";
+        let look = look(host, EXAMPLES[0].guest);
+        let fault =
+            look.host.iter().find(|fault| fault.line.is_some()).expect("a misspelled word has a place");
+        assert_eq!(fault.line, Some(2));
+        let before: u32 = "# é😀\nhost h { ".encode_utf16().count().try_into().unwrap();
+        assert_eq!(fault.range, (before, before + 6));
+    }
+
+    #[test]
+    fn any_text_is_answered() {
+        for text in ["", "}", "host", "\u{0}", "host h { }", "guest g { }"] {
+            assert_eq!(look(text, text).verdict, Verdict::Unreadable, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_neither_text_nor_capture_is_refused() {
+        assert_eq!(describe("a.host", b"host h { }").as_deref(), Ok("host h { }"));
+        assert!(describe("a.bin", &[0xff, 0xfe]).is_err());
+        assert!(describe("a.tar.gz", &[0x1f, 0x8b, 0, 0]).is_err());
+    }
 }

@@ -117,3 +117,38 @@ impl Reducible for State {
         if next == *self { self } else { Rc::new(next) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editing_leaves_the_example_and_its_selection() {
+        let page = State::with_example(0).after(Action::Select(Some(2))).after(Action::Show(Tab::Table));
+        let edited = page.after(Action::Edit(Side::Guest, "guest g {".into()));
+        assert_eq!((edited.example, edited.selected, edited.tab), (None, None, Tab::Table));
+        assert_eq!(edited.host, page.host);
+        assert_eq!(edited.look.verdict, planner::Verdict::Unreadable);
+        let back = edited.after(Action::Edit(Side::Guest, page.guest.clone()));
+        assert_eq!(back.look, page.look);
+    }
+
+    #[test]
+    fn what_changes_nothing_keeps_the_page() {
+        let page = Rc::new(State::with_example(0));
+        let same = Rc::clone(&page).reduce(Action::Show(Tab::Picture));
+        assert!(Rc::ptr_eq(&page, &same));
+    }
+
+    #[test]
+    fn a_file_goes_where_its_name_says() {
+        let page = State::with_example(0);
+        let guest = page.after(Action::Open("x.guest".into(), b"guest g { }".to_vec()));
+        assert_eq!((&*guest.guest, &guest.host), ("guest g { }", &page.host));
+        let host = page.after(Action::Open("x.host".into(), b"host h { }".to_vec()));
+        assert_eq!((&*host.host, &host.guest), ("host h { }", &page.guest));
+        let neither = page.after(Action::Open("x".into(), vec![0xff]));
+        assert_eq!(neither.host, page.host);
+        assert!(neither.notice.is_some());
+    }
+}

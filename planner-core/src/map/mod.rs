@@ -204,7 +204,12 @@ impl AddressMap {
             Lane { kind: LaneKind::Iova, bands: bands::iova(&chosen) },
         ];
         if let Some(layout) = layout {
-            lanes.push(Lane { kind: LaneKind::Guest, bands: bands::guest(layout) });
+            let mut guest = bands::guest(layout);
+            // A plan repeats the window that the kernel keeps for MSIs; once in the picture is enough.
+            let known: BTreeSet<(Span<Iova>, BandKind)> =
+                lanes.iter().flat_map(|lane| &lane.bands).map(|band| (band.span, band.kind)).collect();
+            guest.retain(|band| !known.contains(&(band.span, band.kind)));
+            lanes.push(Lane { kind: LaneKind::Guest, bands: guest });
         }
         for lane in &mut lanes {
             axis::assign_tracks(&mut lane.bands);

@@ -155,8 +155,8 @@ palette! {
     Ecam                "ecam"       "configuration space"       ':' '┇' "32" Bars     "#e4efcd" "#5a7a14" "#28330e" "#9dbf4e",
     InterruptController "gic"        "interrupt controller"      '*' '◆' "35" Cross    "#e6dcfa" "#6a45b8" "#2a1f47" "#a587ea",
     Platform            "platform"   "platform device"           '-' '─' "36" Dashes   "#dceef0" "#3a7780" "#12303a" "#69adb8",
-    Hole                "hole"       "left empty"                '_' '╌' "90" Plain    "#f5f6f8" "#9aa3ad" "#181d23" "#5c6672",
-    Avoid               "avoid"      "to be kept clear"          '!' '╳' "33" Waves    "#f4e8d9" "#86642f" "#32281a" "#c1a06b",
+    Hole                "hole"       "left empty"                '_' '╌' "90" Falling   "#f5f6f8" "#9aa3ad" "#181d23" "#5c6672",
+    Avoid               "avoid"      "to be kept clear"          '&' '▚' "33" Waves    "#f4e8d9" "#86642f" "#32281a" "#c1a06b",
 }
 
 impl BandKind {

@@ -95,7 +95,7 @@ impl<'a> Page<'a> {
         let address = longest.unwrap_or(0).max("address".len());
         // Mark, address, size and the lines between lanes.
         let lanes = map.lanes.len().max(1);
-        let margin = address.saturating_add(SIZE_COLUMNS).saturating_add(6).saturating_add(lanes);
+        let margin = address.saturating_add(SIZE_COLUMNS).saturating_add(7).saturating_add(lanes);
         let lane = style.width.min(200).saturating_sub(margin).checked_div(lanes).unwrap_or(0).max(10);
         Self { map, style: *style, address, lane }
     }

@@ -25,11 +25,15 @@ pub(crate) fn AddressMap(props: &Props) -> Html {
     let scene = Scene::new(picture);
     html! {
         <>
-            { address_box(props, picture, &scene) }
-            { details(props, &scene) }
-            <figure class="map">
-                <Drawing svg={AttrValue::from(picture.svg.clone())} />
-                { overlay(props, picture, &scene) }
+            <div class="asked">
+                { address_box(props, picture, &scene) }
+                { details(props, &scene) }
+            </div>
+            <figure class="map" tabindex="-1">
+                <div class="sheet">
+                    <Drawing svg={AttrValue::from(picture.svg.clone())} />
+                    { overlay(props, picture, &scene) }
+                </div>
             </figure>
             <p>
                 <a class="button" download="map.svg" href={data_url(&picture.svg)}>{ "Save as SVG" }</a>

@@ -28,6 +28,7 @@ pub(crate) fn SourcePane(props: &Props) -> Html {
     let side = props.side;
     let edit = props.act.reform(move |event: InputEvent| Action::Edit(side, load::text_of(&event)));
     let lines = props.text.lines().count().max(1) + 1;
+    let longest = props.text.lines().map(|line| line.chars().count()).max().unwrap_or(0) + 2;
     let described_by = format!("{name}-faults");
     html! {
         <section class="source" aria-label={format!("Description of the {name}")}>
@@ -38,6 +39,7 @@ pub(crate) fn SourcePane(props: &Props) -> Html {
                     id={name}
                     ref={area.clone()}
                     rows={lines.to_string()}
+                    cols={longest.to_string()}
                     wrap="off"
                     spellcheck="false"
                     autocomplete="off"
