@@ -6,6 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+#[path = "language/generate.rs"]
+mod generate;
+#[path = "language/properties.rs"]
+mod properties;
+
 use expect_test::{expect, expect_file};
 use planner_core::diag::Diagnostic;
 use planner_core::read::{codes, json, language};
@@ -118,4 +123,40 @@ fn the_sketch_of_the_design_reads_and_prints() {
         }
     "#]]
     .assert_eq(&format!("{hosts}{guests}"));
+}
+
+#[test]
+fn formatting_keeps_comments_order_and_lines() {
+    let text = "\
+# the board on my desk
+
+
+host   'x
+";
+    assert!(language::format("f", text).is_err());
+    let text = "#first\n\n\n\nhost board   # trailing\n{ # opening\n\n  ram 0X40000000+16GiB   ipa  44 bits # both\n\
+        \t# own line\n\n\n  smmu s{model mmu-401   pages 4k 2mib 1G}   root-complex pcie0 {\n\
+        device 0000:0A:00.0 {id 8086:15B3 class 0C03   bar 0 mem64 16KiB prefetchable   msix 3   msi 32   sriov total 8}}\n\
+        # last\n}  # end\n# after";
+    expect![[r##"
+        #first
+
+        host "board" {  # trailing
+            # opening
+
+            ram 0x4000_0000 + 16G  # both
+            ipa 44 bits
+            # own line
+
+            smmu s { model mmu-401  pages 4K 2M 1G }
+            root-complex pcie0 {
+                device 0000:0a:00.0 {
+                    id 8086:15b3  class 0c03  bar 0 mem64 16K prefetchable  msix 3  msi 32  sriov total 8
+                }
+            }
+            # last
+        }  # end
+        # after
+    "##]]
+    .assert_eq(&language::format("f", text).unwrap());
 }

@@ -31,8 +31,8 @@ codes! {
          one, such as its label in the devicetree.";
     TWICE = "L102" Error, "two things of one name or number",
         "Within a host no two IOMMUs have the same name, no two ITSs, GICv2m frames and doorbells, no two root \
-         complexes; a device stands at one place and in one group, and a group or NUMA node has one number. The second \
-         one is perhaps a copy whose name was not changed.";
+         complexes; and no two groups, or NUMA nodes of a guest, have the same number. The second one is perhaps a copy \
+         whose name was not changed.";
     BAR_SIZE = "L103" Error, "an impossible size of a base address register",
         "The size of a base address register is a power of two, because a device implements it by hard-wiring the low \
          address bits (PCI Local Bus Specification 3.0, 6.2.5.1). A memory register has at least 16 bytes and an I/O \
@@ -58,21 +58,16 @@ codes! {
         "A range has a first and a last number, and one of them is missing. Say both, or neither.";
     BITS = "L110" Error, "an impossible number of address bits",
         "Guest-physical and virtual addresses of the machines that the planner knows have 32 to 64 bits.";
-    ELSEWHERE = "L111" Error, "a device that its root complex does not reach",
-        "The address of a device holds its segment and bus. They are those of the root complex that the device stands \
-         below: its `segment`, and one of its `buses`.";
-    COUNT = "L112" Error, "an impossible number",
+    COUNT = "L111" Error, "an impossible number",
         "A function has at most 2048 MSI-X vectors, and 1, 2, 4, 8, 16 or 32 MSI vectors (PCI Express Base \
          Specification, MSI-X and MSI capabilities). No more virtual functions are enabled than there can be. A guest \
-         has at least one virtual CPU and some memory.";
-    PAGES = "L113" Error, "no page sizes, or impossible ones",
+         has at least one virtual CPU.";
+    PAGES = "L112" Error, "no page sizes, or impossible ones",
         "An IOMMU maps pages of at least 512 bytes; bit n of the set stands for pages of 2^n bytes. An empty set would \
          be an IOMMU that maps nothing: leave the set out when it is not known.";
-    IDS_END = "L114" Error, "stream or device IDs that pass 32 bits",
+    IDS_END = "L113" Error, "stream or device IDs that pass 32 bits",
         "Stream IDs and ITS device IDs have 32 bits. The first one belongs to the first requester ID, and the others \
          count up from it.";
-    BUSES_SHARED = "L115" Error, "a bus below two root complexes",
-        "Within a segment a bus number stands below one root complex. Give each its own `buses`, or its own `segment`.";
 }
 
 /// Finds the second of two things that are called the same.

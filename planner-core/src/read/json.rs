@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use self::outline::Outline;
 use super::check;
-use crate::diag::{Code, Diagnostic, Origin, Severity, has_errors};
+use crate::diag::{Code, Diagnostic, Origin, Severity};
 use crate::facts::{GuestFacts, HostFacts};
 
 /// What the member `schema` of a host says.
@@ -70,10 +70,7 @@ pub fn parse_host_json(file: &str, text: &str) -> (HostFacts, Vec<Diagnostic>) {
     if let Some(outline) = reader.outline() {
         origins::host(&mut facts, &outline, &reader.file);
     }
-    let misread = has_errors(&reader.found);
-    let found = check::check_host(&mut facts).into_iter();
-    // A segment or bus range that was not understood says nothing about the devices below it.
-    reader.found.extend(found.filter(|fault| !misread || fault.code != &check::ELSEWHERE));
+    reader.found.extend(check::check_host(&mut facts));
     (facts, reader.found)
 }
 

@@ -1,8 +1,8 @@
 //! What is wrong with facts about a host.
 
 use super::{
-    BAR_INDEX, BAR_SIZE, BAR_TAKEN, BEYOND_4G, BUS_END, BUSES_SHARED, COUNT, ELSEWHERE, IDS_END, NAMELESS,
-    Names, PAGES, REVERSED, bits, halves, reversed,
+    BAR_INDEX, BAR_SIZE, BAR_TAKEN, BEYOND_4G, BUS_END, COUNT, IDS_END, NAMELESS, Names, PAGES, REVERSED,
+    bits, halves, reversed,
 };
 use crate::addr::{Address, BusAddr, Hpa, Span, grouped_hex};
 use crate::diag::{Code, Diagnostic, Origin};
@@ -11,7 +11,7 @@ use crate::facts::host::{
     BarFact, BarKind, DeviceFact, GroupFact, IommuFact, ListedRegion, MsiMapFact, RootComplexFact,
     StreamMapFact, WindowFact, WindowKind,
 };
-use crate::ids::{PciAddress, RequesterId};
+use crate::ids::RequesterId;
 use crate::size::{GIB, Size};
 
 /// What is wrong with these facts; and puts into order what has an order, the devices of groups.
@@ -33,8 +33,6 @@ pub fn check_host(facts: &mut HostFacts) -> Vec<Diagnostic> {
     for root_complex in &facts.root_complexes {
         check_root_complex(root_complex, &mut found);
     }
-    buses(facts, &mut found);
-    devices(facts, &mut found);
     groups(&facts.groups, &mut found);
     found
 }
@@ -84,7 +82,6 @@ fn check_root_complex(facts: &RootComplexFact, found: &mut Vec<Diagnostic>) {
     }
     let map = BusMap::new(&facts.windows);
     for device in &facts.devices {
-        found.extend(outside(device, facts));
         bars(device, &map, found);
         found.extend(counts(device));
     }
@@ -254,25 +251,6 @@ fn bar_beyond(bar: &BarFact, map: &BusMap) -> Option<Diagnostic> {
     Some(Diagnostic::new(&BEYOND_4G, bar.origin.clone(), message))
 }
 
-/// A device whose address is not below its root complex.
-fn outside(device: &DeviceFact, facts: &RootComplexFact) -> Option<Diagnostic> {
-    let (address, name) = (device.address, &facts.name);
-    let message = if address.segment() != facts.segment {
-        format!("{address} is not in segment {} of the root complex `{name}`", facts.segment)
-    } else if facts.first_bus <= facts.last_bus
-        && !(facts.first_bus..=facts.last_bus).contains(&address.bus())
-    {
-        let (first, last) = (facts.first_bus, facts.last_bus);
-        format!("{address} is not on the buses {first:#04x}..={last:#04x} of the root complex `{name}`")
-    } else {
-        return None;
-    };
-    Some(
-        Diagnostic::new(&ELSEWHERE, device.origin.clone(), message)
-            .related(facts.origin.clone(), "below this"),
-    )
-}
-
 fn counts(device: &DeviceFact) -> Option<Diagnostic> {
     let message = if let Some(vectors) = device.msix.filter(|&vectors| vectors > 2048) {
         format!("{vectors} MSI-X vectors: a function has at most 2048")
@@ -288,42 +266,10 @@ fn counts(device: &DeviceFact) -> Option<Diagnostic> {
     Some(Diagnostic::new(&COUNT, device.origin.clone(), message))
 }
 
-/// Buses that stand below two root complexes.
-fn buses(facts: &HostFacts, found: &mut Vec<Diagnostic>) {
-    let mut in_order: Vec<&RootComplexFact> =
-        facts.root_complexes.iter().filter(|rc| rc.first_bus <= rc.last_bus).collect();
-    in_order.sort_by_key(|rc| (rc.segment, rc.first_bus));
-    for pair in in_order.windows(2) {
-        let [first, second] = pair else { continue };
-        if first.segment == second.segment && second.first_bus <= first.last_bus {
-            let message = format!(
-                "bus {:#04x} of segment {} is below both `{}` and `{}`",
-                second.first_bus, first.segment, first.name, second.name
-            );
-            let fault = Diagnostic::new(&BUSES_SHARED, second.origin.clone(), message);
-            found.push(fault.related(first.origin.clone(), "below this one too"));
-        }
-    }
-}
-
-/// Devices that stand twice.
-fn devices(facts: &HostFacts, found: &mut Vec<Diagnostic>) {
-    let mut places: Names<PciAddress> = Names::new();
-    for device in facts.root_complexes.iter().flat_map(|rc| &rc.devices) {
-        let message = || format!("a second device at {}", device.address);
-        found.extend(places.take(device.address, &device.origin, message));
-    }
-}
-
 fn groups(groups: &[GroupFact], found: &mut Vec<Diagnostic>) {
     let mut numbers = Names::new();
-    let mut members = Names::new();
     for group in groups {
         found.extend(numbers.take(group.id, &group.origin, || format!("a second group {}", group.id)));
-        for device in &group.devices {
-            let message = || format!("{device} is a member of two groups, or twice of one");
-            found.extend(members.take(*device, &group.origin, message));
-        }
         found.extend(group.listed.iter().flatten().filter_map(listed));
     }
 }

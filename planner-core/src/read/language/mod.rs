@@ -90,17 +90,10 @@ fn read(file: &str, text: &str) -> (Document, Sink) {
     (document, sink)
 }
 
-/// What is wrong with the facts. Where the spelling had faults some facts are lost, and then nothing is said about
-/// devices that stand outside of their root complexes: it may be these that were not understood.
+/// What is wrong with the facts.
 fn check(document: &mut Document, sink: &mut Sink) {
-    let misspelt = sink.has_errors();
     let found = document.hosts.iter_mut().flat_map(check::check_host);
-    let found = found.chain(document.guests.iter().flat_map(check::check_guest));
-    for fault in found {
-        if !misspelt || fault.code != &check::ELSEWHERE {
-            sink.push(fault);
-        }
-    }
+    found.chain(document.guests.iter().flat_map(check::check_guest)).for_each(|fault| sink.push(fault));
 }
 
 /// The first of what was described; complains when there is none, or more.

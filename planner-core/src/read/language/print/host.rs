@@ -124,7 +124,10 @@ fn all(fact: &MsiMapFact) -> bool {
 
 fn streams(facts: &[StreamMapFact]) -> Line {
     let rid = |fact: &StreamMapFact| {
-        let stream = fact.stream.map(|stream| format!(" -> stream {stream}")).unwrap_or_default();
+        let stream = fact
+            .stream
+            .map(|stream| format!(" -> stream {}", grouped_hex(stream.0.into())))
+            .unwrap_or_default();
         let shared = if fact.shared { " shared" } else { "" };
         Line::new(format!("rid {}{stream}{shared}", rids(fact.first, fact.last)))
     };
@@ -135,7 +138,10 @@ fn streams(facts: &[StreamMapFact]) -> Line {
 
 fn msis(facts: &[MsiMapFact]) -> Line {
     let rid = |fact: &MsiMapFact| {
-        let id = fact.device_id.map(|id| format!(" -> device-id {id}")).unwrap_or_default();
+        let id = fact
+            .device_id
+            .map(|id| format!(" -> device-id {}", grouped_hex(id.0.into())))
+            .unwrap_or_default();
         Line::new(format!("rid {}{id}", rids(fact.first, fact.last)))
     };
     let name = facts.first().map(|fact| spelled(&fact.controller)).unwrap_or_default();
