@@ -4,7 +4,7 @@
 //! tree only, later.
 
 use std::collections::BTreeMap;
-use std::io::{ErrorKind, Read};
+use std::io::{BufRead, BufReader, ErrorKind, Read, Seek, SeekFrom};
 
 use flate2::bufread::MultiGzDecoder;
 use tar::{Archive, Entry, EntryType};
@@ -16,17 +16,32 @@ use super::tree::{MAX_DEPTH, Node, Tree};
 use crate::diag::{Diagnostic, Origin};
 use crate::size::{MIB, Size};
 
-/// Most bytes of an archive, as it is stored.
-pub const MAX_ARCHIVE_BYTES: u64 = 128 * MIB;
-/// Most bytes of an archive after decompression.
-pub const MAX_INFLATED_BYTES: u64 = 256 * MIB;
-/// Most entries of an archive.
-pub const MAX_ENTRIES: usize = 400_000;
-/// Most bytes that are kept of all files together.
-pub const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
+/// How much of an archive is read. A bound that is passed is an error, not the end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Bytes of the archive, as it is stored.
+    pub archive_bytes: u64,
+    /// Bytes of the archive after decompression.
+    pub inflated_bytes: u64,
+    /// Entries of the archive.
+    pub entries: usize,
+    /// Bytes that are kept of all files together.
+    pub kept_bytes: usize,
+}
+
+/// What a capture of the largest server stays far below, and any machine reads within a second or two.
+pub const LIMITS: Limits = Limits {
+    archive_bytes: 128 * MIB,
+    inflated_bytes: 256 * MIB,
+    entries: 400_000,
+    kept_bytes: 64 * 1024 * 1024,
+};
+
 /// Longest path, and longest target of a link, in bytes (`PATH_MAX` in include/uapi/linux/limits.h).
 pub const MAX_PATH_BYTES: usize = 4096;
 
+/// How much is decompressed at once: headers are small reads, and a decompressor is fast only when it may write much.
+const CHUNK_BYTES: usize = 128 * 1024;
 /// How deep in the archive the capture may stand.
 const MAX_ROOT_DEPTH: usize = 3;
 /// How many directories may look like a capture before the rest is passed over.
@@ -43,17 +58,23 @@ fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// The capture in an archive. What was understood before a fault is in the tree; when nothing usable is, one of the
+/// The capture in an archive of this name. What was understood before a fault is in the tree; when nothing usable is, one of the
 /// diagnostics is an error.
 #[must_use]
-pub fn from_archive(bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
-    let mut log = Log::default();
-    if bytes.len() as u64 > MAX_ARCHIVE_BYTES {
-        let most = Size::from_bytes(MAX_ARCHIVE_BYTES);
+pub fn from_archive(bytes: &[u8], name: &str) -> (Tree, Vec<Diagnostic>) {
+    from_archive_within(bytes, name, &LIMITS)
+}
+
+/// As [`from_archive`], with other bounds.
+#[must_use]
+pub fn from_archive_within(bytes: &[u8], name: &str, limits: &Limits) -> (Tree, Vec<Diagnostic>) {
+    let mut log = Log::of(name);
+    if bytes.len() as u64 > limits.archive_bytes {
+        let most = Size::from_bytes(limits.archive_bytes);
         log.push(too_large(format!("the archive has {} bytes, more than {most}", bytes.len())));
         return (Tree::default(), log.finish());
     }
-    let mut roots = Roots::default();
+    let mut roots = Roots { trees: BTreeMap::new(), kept_bytes: 0, limits: *limits };
     if is_gzip(bytes) {
         read(MultiGzDecoder::new(bytes), &mut roots, &mut log);
     } else {
@@ -65,29 +86,32 @@ pub fn from_archive(bytes: &[u8]) -> (Tree, Vec<Diagnostic>) {
 
 /// Reads entries until the end or the first fault of the archive.
 fn read(stream: impl Read, roots: &mut Roots, log: &mut Log) {
-    let mut stream = Bounded { stream, left: MAX_INFLATED_BYTES };
+    let most = roots.limits.inflated_bytes;
+    let bounded = Bounded { stream, left: most };
+    let mut stream = Forward { stream: BufReader::with_capacity(CHUNK_BYTES, bounded), position: 0 };
     let mut count = 0_usize;
     if let Err(fault) = read_entries(&mut stream, &mut count, roots, log) {
-        log.push(fault.diagnostic(count));
+        log.push(fault.diagnostic(count, most));
         return;
     }
     // What follows the end mark is padding and the checksum of the compressed stream, which is checked by reading on.
     if let Err(error) = std::io::copy(&mut stream, &mut std::io::sink()) {
-        log.push(Fault::Stream(error).diagnostic(count));
+        log.push(Fault::Stream(error).diagnostic(count, most));
     }
 }
 
 fn read_entries(
-    stream: &mut impl Read,
+    stream: &mut (impl Read + Seek),
     count: &mut usize,
     roots: &mut Roots,
     log: &mut Log,
 ) -> Result<(), Fault> {
-    for entry in Archive::new(stream).entries()? {
+    for entry in Archive::new(stream).entries_with_seek()? {
         let entry = entry?;
         *count = count.saturating_add(1);
-        if *count > MAX_ENTRIES {
-            return Err(Fault::TooLarge(format!("the archive has more than {MAX_ENTRIES} entries")));
+        let most = roots.limits.entries;
+        if *count > most {
+            return Err(Fault::TooLarge(format!("the archive has more than {most} entries")));
         }
         take_entry(entry, roots, log)?;
     }
@@ -107,18 +131,21 @@ impl From<std::io::Error> for Fault {
 }
 
 impl Fault {
-    fn diagnostic(self, count: usize) -> Diagnostic {
+    /// What to say about it after so many entries, when the stream was bounded to so many bytes.
+    fn diagnostic(self, count: usize, most_bytes: u64) -> Diagnostic {
         let error = match self {
             Self::TooLarge(message) => return too_large(message),
             Self::Stream(error) => error,
         };
+        let seen =
+            if count == 1 { "1 entry was seen".to_owned() } else { format!("{count} entries were seen") };
         match error.kind() {
             ErrorKind::FileTooLarge => {
-                let most = Size::from_bytes(MAX_INFLATED_BYTES);
+                let most = Size::from_bytes(most_bytes);
                 too_large(format!("the archive holds more than {most} after decompression"))
             }
-            ErrorKind::UnexpectedEof => damaged(format!("the archive ends early, after {count} entries")),
-            _ => damaged(format!("the archive cannot be read after {count} entries")).note(escaped(&error)),
+            ErrorKind::UnexpectedEof => damaged(format!("the archive ends early; {seen}")),
+            _ => damaged(format!("the archive cannot be read further; {seen}")).note(escaped(&error)),
         }
     }
 }
@@ -225,10 +252,13 @@ fn node(
 
 /// At most `most` bytes of an entry, and whether there were more.
 fn content(entry: &mut Entry<'_, impl Read>, most: usize) -> Result<(Vec<u8>, bool), Fault> {
+    let (size, most) = (entry.size(), most as u64);
     let mut bytes = Vec::new();
-    entry.take(most as u64).read_to_end(&mut bytes)?;
-    let cut = entry.size() > most as u64;
-    Ok((bytes, cut))
+    entry.take(most).read_to_end(&mut bytes)?;
+    if (bytes.len() as u64) < size.min(most) {
+        return Err(Fault::Stream(ErrorKind::UnexpectedEof.into()));
+    }
+    Ok((bytes, size > most))
 }
 
 fn target(entry: &Entry<'_, impl Read>) -> Option<String> {
@@ -239,10 +269,10 @@ fn target(entry: &Entry<'_, impl Read>) -> Option<String> {
 
 /// Everything in the archive that looks like the root of a capture: captures often hold copies of parts of
 /// themselves, such as the state after an experiment.
-#[derive(Default)]
 struct Roots {
     trees: BTreeMap<String, Tree>,
     kept_bytes: usize,
+    limits: Limits,
 }
 
 impl Roots {
@@ -253,8 +283,8 @@ impl Roots {
             Node::Directory => 0,
         };
         self.kept_bytes = self.kept_bytes.saturating_add(content).saturating_add(inner.len());
-        if self.kept_bytes > MAX_KEPT_BYTES {
-            let most = Size::from_bytes(MAX_KEPT_BYTES as u64);
+        if self.kept_bytes > self.limits.kept_bytes {
+            let most = Size::from_bytes(self.limits.kept_bytes as u64);
             return Err(Fault::TooLarge(format!("the files that are read hold more than {most} together")));
         }
         if self.trees.len() < MAX_ROOTS || self.trees.contains_key(root) {
@@ -270,7 +300,8 @@ impl Roots {
         let Some(least) = self.trees.keys().map(|root| depth(root)).min() else {
             let message =
                 "the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`";
-            log.push(Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::Unstated, message));
+            let diagnostic = Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::Unstated, message);
+            log.push(diagnostic.help("`planner capture` makes a capture"));
             return Tree::default();
         };
         self.trees.retain(|root, _| depth(root) == least);
@@ -301,5 +332,37 @@ impl<R: Read> Read for Bounded<R> {
         let count = self.stream.read(buffer)?;
         self.left = self.left.checked_sub(count as u64).ok_or(ErrorKind::FileTooLarge)?;
         Ok(count)
+    }
+}
+
+/// A stream that seeks forward by reading on, without copying what it passes over. Most of an archive is passed over.
+struct Forward<R> {
+    stream: R,
+    position: u64,
+}
+
+impl<R: BufRead> Read for Forward<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> Seek for Forward<R> {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let SeekFrom::Current(distance) = to else { return Err(ErrorKind::Unsupported.into()) };
+        let mut left = u64::try_from(distance).map_err(|_| ErrorKind::Unsupported)?;
+        while left > 0 {
+            let here = self.stream.fill_buf()?.len();
+            if here == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            let count = usize::try_from(left).unwrap_or(usize::MAX).min(here);
+            self.stream.consume(count);
+            left = left.saturating_sub(count as u64);
+            self.position = self.position.saturating_add(count as u64);
+        }
+        Ok(self.position)
     }
 }

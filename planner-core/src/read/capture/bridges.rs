@@ -48,17 +48,19 @@ fn bridges(tree: &Tree, functions: Vec<Function>, log: &mut Log) -> Vec<Bridge> 
     for function in functions {
         let segment = function.fact.address.segment();
         let (first_bus, path) = root_bus(&function.path).unwrap_or((0, ""));
-        if path.is_empty() {
-            let message = format!("the host bridge of {} is not in the capture", function.fact.address);
-            log.push(Diagnostic::new(&codes::NO_BRIDGE, function.fact.origin.clone(), message));
-        }
-        let bridge = bridges.entry((segment, first_bus)).or_insert_with(|| Bridge {
-            segment,
-            first_bus,
-            last_bus: 0xff,
-            node_name: node_name(tree, path),
-            path: path.to_owned(),
-            functions: Vec::new(),
+        let bridge = bridges.entry((segment, first_bus)).or_insert_with(|| {
+            if path.is_empty() {
+                let message = format!("the host bridge of {} is not in the capture", function.fact.address);
+                log.push(Diagnostic::new(&codes::NO_BRIDGE, function.fact.origin.clone(), message));
+            }
+            Bridge {
+                segment,
+                first_bus,
+                last_bus: 0xff,
+                node_name: node_name(tree, path),
+                path: path.to_owned(),
+                functions: Vec::new(),
+            }
         });
         bridge.functions.push(function);
     }

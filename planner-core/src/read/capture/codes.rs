@@ -57,6 +57,13 @@ codes! {
     CUT = "C009" Warning
         "a file is longer than is read"
         "The file is longer than the kernel ever makes it, so only its first part was read.";
+    NO_INPUT = "C010" Error
+        "an input that cannot be opened"
+        "The file or directory does not exist, or the system does not let this user read it.";
+    NOT_AN_INPUT = "C011" Error
+        "a file of a kind that is not read"
+        "The planner reads descriptions, JSON, capture directories, `.tar` and `.tar.gz` files of captures, and `live`, this \
+         machine. What a file is, is told by its content, not by its name.";
     NO_KERNEL = "C020" Warning
         "the kernel's version is not in the capture"
         "It is read from `proc/version`, `proc/sys/kernel/osrelease` or `uname.txt`. Reserved regions, VFIO and iommufd \

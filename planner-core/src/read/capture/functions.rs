@@ -4,7 +4,7 @@ use super::codes;
 use super::config::{BarWidth, bar_address, vectors};
 use super::log::{Log, quoted};
 use super::resource::bars;
-use super::text::{decimal_attribute, hex_attribute, text};
+use super::text::{bad_attribute, decimal_attribute, hex_attribute, text};
 use super::tree::Tree;
 use crate::addr::{Address, BusAddr, Hpa};
 use crate::diag::{Diagnostic, Origin};
@@ -62,7 +62,7 @@ fn device(tree: &Tree, path: &str, address: PciAddress, log: &mut Log) -> Device
         id: id(tree, path, log),
         class: class(tree, &file("class"), log),
         // -1 stands for no node.
-        node: decimal_attribute(tree, &file("numa_node"), log).and_then(|node| node.try_into().ok()),
+        node: decimal_attribute(tree, &file("numa_node"), log).and_then(|node: i64| node.try_into().ok()),
         bars: text(tree, &resource).map(|text| bars(&text, &resource, log)).unwrap_or_default(),
         msix: vectors.msix,
         msi: vectors.msi,
@@ -72,18 +72,22 @@ fn device(tree: &Tree, path: &str, address: PciAddress, log: &mut Log) -> Device
 }
 
 fn id(tree: &Tree, path: &str, log: &mut Log) -> Option<PciId> {
-    let mut half = |name: &str| u16::try_from(hex_attribute(tree, &format!("{path}/{name}"), log)?).ok();
+    let mut half = |name: &str| hex_attribute::<u16>(tree, &format!("{path}/{name}"), log);
     Some(PciId { vendor: half("vendor")?, device: half("device")? })
 }
 
 fn class(tree: &Tree, path: &str, log: &mut Log) -> Option<PciClass> {
-    PciClass::from_code(u32::try_from(hex_attribute(tree, path, log)?).ok()?)
+    let code = hex_attribute(tree, path, log)?;
+    let class = PciClass::from_code(code);
+    if class.is_none() {
+        log.push(bad_attribute(path, &format!("{code:#x}"), "a class of 24 bits"));
+    }
+    class
 }
 
 fn sriov(tree: &Tree, path: &str, log: &mut Log) -> Option<SriovFact> {
-    let mut number =
-        |name: &str| u16::try_from(decimal_attribute(tree, &format!("{path}/{name}"), log)?).ok();
-    // Every function of an SR-IOV driver has the file; zero says that this one offers no virtual functions.
+    let mut number = |name: &str| decimal_attribute(tree, &format!("{path}/{name}"), log);
+    // Zero says that the driver offers no virtual functions now.
     let total = number("sriov_totalvfs").filter(|&total| total != 0)?;
     Some(SriovFact { total, enabled: number("sriov_numvfs").unwrap_or(0) })
 }

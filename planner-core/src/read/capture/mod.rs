@@ -9,6 +9,7 @@
 pub mod allow;
 pub mod archive;
 pub mod codes;
+pub mod log;
 pub mod tree;
 
 mod bridges;
@@ -19,21 +20,20 @@ mod groups;
 mod iomem;
 mod iommus;
 mod kernel;
-mod log;
 mod regions;
 mod resource;
 mod text;
 mod vtd;
 mod windows;
 
-pub use archive::{from_archive, is_archive};
+pub use archive::{from_archive, from_archive_within, is_archive};
 pub use tree::{LinkFault, Node, Tree};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::HostFacts;
-use crate::facts::host::RamFact;
+use crate::facts::host::{DeviceFact, RamFact};
 use iomem::Resource;
 use log::Log;
 
@@ -91,13 +91,20 @@ fn report_lost_iommus(
     log: &mut Log,
 ) {
     let known: BTreeSet<&str> = iommus.iter().map(|iommu| iommu.name.as_str()).collect();
+    let mut lost: BTreeMap<&str, Vec<&DeviceFact>> = BTreeMap::new();
     for function in functions {
-        let Some(name) = &function.iommu else { continue };
-        if !known.contains(name.as_str()) {
-            let address = function.fact.address;
-            let message =
-                format!("{address} is behind {}, which is not in `sys/class/iommu`", log::quoted(name));
-            log.push(Diagnostic::new(&codes::LOST_IOMMU, function.fact.origin.clone(), message));
+        if let Some(name) = function.iommu.as_deref().filter(|name| !known.contains(name)) {
+            lost.entry(name).or_default().push(&function.fact);
         }
+    }
+    for (name, devices) in lost {
+        let Some((first, others)) = devices.split_first() else { continue };
+        let name = log::quoted(name);
+        let message = format!(
+            "{name}, the IOMMU of {} and {} other functions, is not in `sys/class/iommu`",
+            first.address,
+            others.len()
+        );
+        log.push(Diagnostic::new(&codes::LOST_IOMMU, first.origin.clone(), message));
     }
 }

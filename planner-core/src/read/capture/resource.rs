@@ -60,12 +60,14 @@ fn bar(line: &str, index: u8, origin: &Origin, log: &mut Log) -> Option<BarFact>
         log.push(Diagnostic::new(&codes::BAD_RESOURCE, origin.clone(), message));
         return None;
     };
+    // Address 0 stands for none as well (`pci_claim_resource` in drivers/pci/setup-res.c).
+    let placed = kind != BarKind::Io && flags & IORESOURCE_UNSET == 0 && first != 0;
     Some(BarFact {
         index,
         kind,
         prefetchable: flags & IORESOURCE_PREFETCH != 0,
         size: size(span, index, origin, log)?,
-        at: (flags & IORESOURCE_UNSET == 0 && kind != BarKind::Io).then_some(span.first()),
+        at: placed.then_some(span.first()),
         origin: origin.clone(),
     })
 }

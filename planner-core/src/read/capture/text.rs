@@ -1,5 +1,7 @@
 //! Texts of sysfs and procfs: lines with numbers, and attributes that hold one number.
 
+use std::str::FromStr;
+
 use nom::bytes::complete::take_while1;
 use nom::character::complete::char;
 use nom::combinator::{map_res, opt};
@@ -36,23 +38,25 @@ pub(super) fn hex_u64(input: &str) -> IResult<&str, u64> {
 }
 
 /// The hexadecimal number, with or without `0x`, that is the whole first line of a file. A file that holds something
-/// else is reported.
-pub(super) fn hex_attribute(tree: &Tree, path: &str, log: &mut Log) -> Option<u64> {
-    attribute(tree, path, log, |line| {
-        hex_u64(line).ok().filter(|(rest, _)| rest.is_empty()).map(|(_, value)| value)
-    })
+/// else, or a number that does not fit `T`, is reported.
+pub(super) fn hex_attribute<T: TryFrom<u64>>(tree: &Tree, path: &str, log: &mut Log) -> Option<T> {
+    let read = |line: &str| match hex_u64(line) {
+        Ok(("", value)) => value.try_into().ok(),
+        _ => None,
+    };
+    attribute(tree, path, read, log)
 }
 
 /// The decimal number that is the whole first line of a file. A file that holds something else is reported.
-pub(super) fn decimal_attribute(tree: &Tree, path: &str, log: &mut Log) -> Option<i64> {
-    attribute(tree, path, log, |line| line.parse().ok())
+pub(super) fn decimal_attribute<T: FromStr>(tree: &Tree, path: &str, log: &mut Log) -> Option<T> {
+    attribute(tree, path, |line| line.parse().ok(), log)
 }
 
-fn attribute<T>(tree: &Tree, path: &str, log: &mut Log, read: fn(&str) -> Option<T>) -> Option<T> {
+fn attribute<T>(tree: &Tree, path: &str, read: impl Fn(&str) -> Option<T>, log: &mut Log) -> Option<T> {
     let line = first_line(tree, path)?;
     let value = read(&line);
     if value.is_none() {
-        log.push(bad_attribute(path, &line, "one number"));
+        log.push(bad_attribute(path, &line, "one number that fits"));
     }
     value
 }

@@ -105,6 +105,15 @@ impl Tree {
     /// # Errors
     /// [`LinkFault`] when the links form a loop, leave the tree or lead to nothing.
     pub fn canonical(&self, path: &str) -> Result<String, LinkFault> {
+        let path = self.resolve(path)?;
+        if self.exists(&path) { Ok(path) } else { Err(LinkFault::Dangling) }
+    }
+
+    /// As [`Tree::canonical`], but the path may lead to something that the tree does not hold, yet.
+    ///
+    /// # Errors
+    /// [`LinkFault`] when the links form a loop or leave the tree.
+    pub fn resolve(&self, path: &str) -> Result<String, LinkFault> {
         let mut pending: Vec<&str> = path.rsplit('/').collect();
         let mut done: Vec<&str> = Vec::new();
         let mut links = 0_usize;
@@ -130,8 +139,7 @@ impl Tree {
                 pending.extend(target.rsplit('/'));
             }
         }
-        let path = done.join("/");
-        if self.exists(&path) { Ok(path) } else { Err(LinkFault::Dangling) }
+        Ok(done.join("/"))
     }
 
     /// Every path with what stands there, ascending by byte.

@@ -1,0 +1,170 @@
+//! What the user names on the command line, read into memory. Only this module reads files.
+//!
+//! Kinds are recognised by content, not by name. Nothing is understood here beyond the kind; texts go to the readers of
+//! the language, captures become a [`Tree`].
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use planner_core::diag::{Diagnostic, Origin, has_errors};
+use planner_core::read::capture::archive::LIMITS;
+use planner_core::read::capture::{Tree, codes, from_archive, is_archive};
+use planner_core::size::{MIB, Size};
+
+mod directory;
+
+/// Most bytes of a description or of JSON. A text of this size has a hundred thousand lines.
+const MAX_TEXT_BYTES: u64 = 16 * MIB;
+
+/// An input in memory.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// Name of the thing described, for messages: file or directory name without what tells the format.
+    pub(crate) name: String,
+    /// The input.
+    pub(crate) content: Content,
+    /// What is doubtful about it; no error among them.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// The kinds of input.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// A text in the description language.
+    Description(String),
+    /// A JSON text.
+    Json(String),
+    /// A capture, or the live system.
+    Capture(Tree),
+}
+
+/// Reads what `path` names: a file, a capture directory, `-` for standard input or `live` for this machine.
+///
+/// # Errors
+/// The diagnostics, at least one of them an error, when it cannot be read or is nothing that the planner reads.
+pub(crate) fn load(path: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    if path == "live" {
+        return capture("live", directory::capture(Path::new("/"), "live"));
+    }
+    if path == "-" {
+        return recognise("-", "stdin", bounded(std::io::stdin().lock(), path)?);
+    }
+    let file = Path::new(path);
+    let metadata = fs::metadata(file).map_err(|error| vec![unreadable(path, &error)])?;
+    let name = name_of(file);
+    if metadata.is_dir() {
+        return capture(&name, directory::capture(file, path));
+    }
+    if !metadata.is_file() {
+        let message = format!("`{path}` is neither a file nor a directory");
+        return Err(vec![Diagnostic::new(&codes::NOT_AN_INPUT, Origin::file(path), message)]);
+    }
+    if metadata.len() > LIMITS.archive_bytes {
+        return Err(vec![too_large(path, LIMITS.archive_bytes)]);
+    }
+    let file = File::open(file).map_err(|error| vec![unreadable(path, &error)])?;
+    recognise(path, &name, bounded(file, path)?)
+}
+
+fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
+    let mut bytes = Vec::new();
+    let most = LIMITS.archive_bytes;
+    stream.take(most + 1).read_to_end(&mut bytes).map_err(|error| vec![unreadable(path, &error)])?;
+    if bytes.len() as u64 > most { Err(vec![too_large(path, most)]) } else { Ok(bytes) }
+}
+
+/// Tells an archive, JSON and a description apart.
+fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagnostic>> {
+    if is_archive(&bytes) {
+        return capture(name, from_archive(&bytes, path));
+    }
+    if bytes.len() as u64 > MAX_TEXT_BYTES {
+        return Err(vec![too_large(path, MAX_TEXT_BYTES)]);
+    }
+    let text = text(path, bytes).map_err(|diagnostic| vec![diagnostic])?;
+    let content = if text.trim_start().starts_with(['{', '[']) {
+        Content::Json(text)
+    } else {
+        Content::Description(text)
+    };
+    Ok(Loaded { name: name.to_owned(), content, diagnostics: Vec::new() })
+}
+
+fn capture(name: &str, read: (Tree, Vec<Diagnostic>)) -> Result<Loaded, Vec<Diagnostic>> {
+    let (tree, diagnostics) = read;
+    if has_errors(&diagnostics) {
+        return Err(diagnostics);
+    }
+    Ok(Loaded { name: name.to_owned(), content: Content::Capture(tree), diagnostics })
+}
+
+/// The bytes as text, without a byte order mark.
+fn text(path: &str, bytes: Vec<u8>) -> Result<String, Diagnostic> {
+    let not_an_input = |message| Diagnostic::new(&codes::NOT_AN_INPUT, Origin::file(path), message);
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        let help = "a description starts with `host \"NAME\" {` or `guest \"NAME\" {`";
+        return Err(not_an_input(format!("`{path}` is empty")).help(help));
+    }
+    if let Some((kind, help)) = foreign(&bytes) {
+        return Err(not_an_input(format!("`{path}` is {kind}")).help(help));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        not_an_input(format!("`{path}` is no text: byte {at} is not UTF-8")).help(INPUTS)
+    })?;
+    if let Some(at) = text.find('\0') {
+        return Err(not_an_input(format!("`{path}` is no text: byte {at} is zero")).help(INPUTS));
+    }
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+const INPUTS: &str =
+    "inputs are descriptions, JSON, capture directories, `.tar` and `.tar.gz` captures, and `live`";
+
+/// Formats that users try and that are not read, with the way out.
+fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
+    const FORMATS: [(&[u8], &str, &str); 6] = [
+        (
+            b"PK\x03\x04",
+            "a zip file",
+            "unpack it and name the directory; zip files may have lost symbolic links",
+        ),
+        (b"\xfd7zXZ\0", "compressed with xz", "`xz -dc FILE | planner … -` reads it"),
+        (b"\x28\xb5\x2f\xfd", "compressed with zstd", "`zstd -dc FILE | planner … -` reads it"),
+        (b"BZh", "compressed with bzip2", "`bzip2 -dc FILE | planner … -` reads it"),
+        (b"\xd0\x0d\xfe\xed", "a devicetree blob", "name the whole capture, or write a description"),
+        (b"\x7fELF", "a program", INPUTS),
+    ];
+    FORMATS.iter().find(|(magic, ..)| bytes.starts_with(magic)).map(|&(_, kind, help)| (kind, help))
+}
+
+fn too_large(path: &str, most_bytes: u64) -> Diagnostic {
+    let message = format!("`{path}` is larger than {}", Size::from_bytes(most_bytes));
+    Diagnostic::new(&codes::TOO_LARGE, Origin::file(path), message)
+}
+
+fn unreadable(path: &str, error: &std::io::Error) -> Diagnostic {
+    let (message, help) = match error.kind() {
+        ErrorKind::NotFound => (format!("`{path}` does not exist"), "`live` reads this machine"),
+        ErrorKind::PermissionDenied => {
+            (format!("`{path}` may not be read"), "run as root, or copy it with root's help")
+        }
+        _ => (format!("`{path}` cannot be read: {error}"), INPUTS),
+    };
+    Diagnostic::new(&codes::NO_INPUT, Origin::file(path), message).help(help)
+}
+
+/// Name of a capture or description: the last component of its path without the suffixes of its format.
+fn name_of(path: &Path) -> String {
+    // `.` and `..` have a name only when the links are followed.
+    let canonical = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
+    let path = canonical.as_deref().unwrap_or(path);
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest"];
+    let stem = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
+    if stem.is_empty() { name } else { stem.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;
