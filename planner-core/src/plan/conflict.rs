@@ -89,7 +89,7 @@ fn chosen(problem: &Problem, kept: &[bool]) -> Vec<Constraint> {
 /// Small weights are dropped first.
 fn weight(constraint: &Constraint, top: Gpa) -> (u8, u128) {
     match &constraint.demand {
-        Demand::DevicesKeepOut(_) => (0, 0),
+        Demand::BarsKeepOut(_) => (0, 0),
         Demand::KeepOut(_) => (1, constraint.bytes_below(top)),
         Demand::BarRoom => (2, 0),
         Demand::VmmAccepts => (3, 0),

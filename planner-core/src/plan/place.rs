@@ -127,12 +127,12 @@ pub(super) fn bar_room(request: &Request, demand: &BarDemand) -> String {
     }
 }
 
-/// Whether some setting of the knobs has room for the BARs. Asked where the VMM's rules do not all hold, so that no map
-/// of a placement can be had.
-fn some_windows_fit(problem: &Problem) -> bool {
+/// Whether some setting of the knobs gives the BARs windows that will do. Asked where the VMM's rules do not all hold,
+/// so that no map of a placement can be had.
+fn some_windows_do(problem: &Problem) -> bool {
     let variants = vmm::variants(&problem.request).unwrap_or_default();
-    let maps = variants.iter().filter_map(|variant| by_itself(&problem.request, &variant.knobs).ok());
-    maps.into_iter().any(|map| bars::fit(&problem.bars, &map).is_ok())
+    let mut maps = variants.iter().filter_map(|variant| by_itself(&problem.request, &variant.knobs).ok()).peekable();
+    maps.peek().is_none() || maps.any(|map| windows_do(problem, &map))
 }
 
 /// The VMM's settings, or what takes their place where its rules are not among the constraints.
@@ -412,9 +412,8 @@ fn accept(
         hotplug: placement.hotplug,
     };
     let searched = !choice.knobs.is_empty() || !choice.dimms.is_empty();
-    let wants_room = problem.demands(|demand| *demand == Demand::BarRoom);
     if !vmm_rules_hold(problem) {
-        if wants_room && !some_windows_fit(problem) {
+        if !some_windows_do(problem) {
             return None;
         }
         let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
@@ -437,8 +436,7 @@ fn accept(
         .collect();
     ram.sort_unstable();
     let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
-    let room = !wants_room || bars::fit(&problem.bars, &map).is_ok();
-    (clear && room && devices_clear(problem, &map)).then_some(Solution {
+    (clear && windows_do(problem, &map)).then_some(Solution {
         ram,
         map: Some(map),
         searched,
@@ -446,13 +444,13 @@ fn accept(
     })
 }
 
-/// Whether BARs keep out of what the VMM lets them not overlap. Emulated devices are not backed by memory of the host and
-/// are not compared.
-fn devices_clear(problem: &Problem, map: &MemoryMap) -> bool {
+/// Whether the PCI windows of a map will do for the BARs of the passed devices, as far as the constraints ask for it.
+fn windows_do(problem: &Problem, map: &MemoryMap) -> bool {
     let low = map.regions.iter().find(|region| region.kind == RegionKind::Mmio32);
     let bars = low.and_then(|window| bars::bumped(&problem.bars, window.span));
     problem.constraints.iter().all(|constraint| match &constraint.demand {
-        Demand::DevicesKeepOut(set) => bars.is_none_or(|span| !set.overlaps(span)),
+        Demand::BarRoom => bars::fit(&problem.bars, map).is_ok(),
+        Demand::BarsKeepOut(set) => bars.is_none_or(|span| !set.overlaps(span)),
         _ => true,
     })
 }

@@ -25,8 +25,8 @@ pub enum Demand {
     VmmAccepts,
     /// The BARs of the passed devices fit into the windows of the memory map.
     BarRoom,
-    /// BARs keep clear of these too.
-    DevicesKeepOut(SpanSet<Gpa>),
+    /// BARs, handed out from the start of the VMM's PCI window, touch none of these.
+    BarsKeepOut(SpanSet<Gpa>),
 }
 
 /// A constraint with its reason. Dropping one never makes a solvable problem unsolvable.
@@ -208,9 +208,8 @@ impl Problem {
             if vmm::capabilities(self.request.kind, self.request.version, self.request.arch)
                 .refuses_reserved_overlap
             {
-                let constraint =
-                    Constraint { demand: Demand::DevicesKeepOut(set), reason: region_reason(region, group) };
-                self.push(constraint);
+                let reason = self.bars_reason(span.cast(), group);
+                self.push(Constraint { demand: Demand::BarsKeepOut(set), reason });
             }
         }
         let beyond: SpanSet<Gpa> = [group.aperture.cast()].into_iter().collect::<SpanSet<Gpa>>().complement();
@@ -236,6 +235,16 @@ impl Problem {
                 HazardPolicy::Ignore => {}
             }
         }
+    }
+
+    fn bars_reason(&self, reserved: Span<Gpa>, group: &GroupReport) -> Reason {
+        let name = vmm::describe(&self.request);
+        let because = format!(
+            "{name} refuses a BAR that overlaps {reserved}, which is reserved for group {}, and hands BARs out from the \
+             start of its PCI window",
+            group.id
+        );
+        rule_reason(rules::DEVICES, because)
     }
 
     fn keep_out(&mut self, set: SpanSet<Gpa>, reason: Reason) {
