@@ -41,7 +41,14 @@ GUEST is a description (*.guest), the same as JSON, or flags such as --memory 16
 #[derive(Args, Debug)]
 pub(crate) struct Printing {
     /// Print for people or for machines
-    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Printing")]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t,
+        value_name = "FORMAT",
+        help_heading = "Printing"
+    )]
     format: Format,
     /// Short for --format json
     #[arg(long, global = true, help_heading = "Printing")]
@@ -149,11 +156,14 @@ pub(crate) struct PlanArgs {
 
 /// `planner check`
 #[derive(Args, Debug)]
-#[command(override_usage = "planner check [OPTIONS] <HOST> [GUEST] <PLAN>", after_help = "\
+#[command(
+    override_usage = "planner check [OPTIONS] <HOST> [GUEST] <PLAN>",
+    after_help = "\
 Examples:
   planner check seattle.host nfv0.guest plan.json
   planner check other.host plan.json        the guest is the one in the plan
-  planner check live plan.json --json")]
+  planner check live plan.json --json"
+)]
 pub(crate) struct CheckArgs {
     /// The host
     #[arg(value_hint = ValueHint::AnyPath)]

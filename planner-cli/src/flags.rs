@@ -33,11 +33,14 @@ impl Flag<'_> {
 
     fn bad(self, part: &str, expected: &str) -> Box<Diagnostic> {
         let message = format!("{}: found `{part}`, expected {expected}", self.name);
-        Box::new(Diagnostic::new(&codes::BAD_VALUE, self.origin(), message).label(format!("expected {expected}")))
+        Box::new(
+            Diagnostic::new(&codes::BAD_VALUE, self.origin(), message).label(format!("expected {expected}")),
+        )
     }
 
     fn size_of(self, part: &str) -> Read<Size> {
-        let bytes = parse_number(part).map_err(|_| self.bad(part, "a size such as 16G, 2M or 0x4000_0000"))?;
+        let bytes =
+            parse_number(part).map_err(|_| self.bad(part, "a size such as 16G, 2M or 0x4000_0000"))?;
         Ok(Size::from_bytes(bytes))
     }
 
@@ -91,8 +94,9 @@ impl Flag<'_> {
             None => (self.value, None),
         };
         let known: Vec<&str> = VmmKind::WORDS.iter().map(|(word, _)| *word).collect();
-        let kind = value_of(VmmKind::WORDS, name)
-            .ok_or_else(|| self.bad(name, &format!("{}, perhaps with a version as in qemu=11.1", known.join(" or "))))?;
+        let kind = value_of(VmmKind::WORDS, name).ok_or_else(|| {
+            self.bad(name, &format!("{}, perhaps with a version as in qemu=11.1", known.join(" or ")))
+        })?;
         Ok((kind, version))
     }
 
@@ -126,13 +130,20 @@ impl Flag<'_> {
     fn numa(self, node: u32) -> Read<NumaFact> {
         let mut parts = self.value.split(',');
         let memory = self.size_of(parts.next().unwrap_or_default())?;
-        let mut fact =
-            NumaFact { node, memory, first_cpu: None, last_cpu: None, host_node: None, origin: self.origin() };
+        let mut fact = NumaFact {
+            node,
+            memory,
+            first_cpu: None,
+            last_cpu: None,
+            host_node: None,
+            origin: self.origin(),
+        };
         for part in parts {
             match part.split_once('=') {
                 Some(("cpus", cpus)) => {
                     let (first, last) = cpus.split_once('-').unwrap_or((cpus, cpus));
-                    (fact.first_cpu, fact.last_cpu) = (Some(self.count_of(first)?), Some(self.count_of(last)?));
+                    (fact.first_cpu, fact.last_cpu) =
+                        (Some(self.count_of(first)?), Some(self.count_of(last)?));
                 }
                 Some(("host-node", host)) => fact.host_node = Some(self.count_of(host)?),
                 _ => return Err(self.bad(part, "cpus=FIRST-LAST or host-node=N")),

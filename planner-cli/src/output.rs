@@ -111,6 +111,9 @@ fn colour_length(text: &str) -> usize {
 
 /// Writes one file.
 pub(crate) fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Box<Diagnostic>> {
+    // What is overwritten through a link leaves the link in place.
+    let followed = if force { path.canonicalize().ok() } else { None };
+    let path = followed.as_deref().unwrap_or(path);
     let place = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     if !place.is_dir() {
@@ -122,9 +125,12 @@ pub(crate) fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Box
 
 /// Writes files into a directory, which is made if it is not there: all of them, or none.
 pub(crate) fn write_all(directory: &Path, files: &[OutputFile], force: bool) -> Result<(), Box<Diagnostic>> {
-    if let Some(taken) = files.iter().map(|file| directory.join(&file.file)).find(|path| in_the_way(path, force)) {
+    if let Some(taken) =
+        files.iter().map(|file| directory.join(&file.file)).find(|path| in_the_way(path, force))
+    {
         let message = format!("`{}` exists", taken.display());
-        let diagnostic = Diagnostic::new(&codes::EXISTS, argument(&taken), message).note("nothing was written");
+        let diagnostic =
+            Diagnostic::new(&codes::EXISTS, argument(&taken), message).note("nothing was written");
         return Err(Box::new(match taken.is_dir() {
             true => diagnostic.help("it is a directory; choose another place"),
             false => diagnostic.help("--force overwrites it"),
@@ -175,17 +181,25 @@ impl Stage {
         let mut placed: Vec<PathBuf> = Vec::new();
         for file in files {
             let target = self.directory.join(&file.file);
-            let was_there = target.symlink_metadata().is_ok();
-            if let Err(error) = fs::rename(self.temporary.join(&file.file), &target) {
+            let before = target.symlink_metadata().ok();
+            if let Err(error) = replace(&self.temporary.join(&file.file), &target, before.as_ref()) {
                 placed.iter().for_each(|path| drop(fs::remove_file(path)));
                 return Err(error);
             }
-            if !was_there {
+            if before.is_none() {
                 placed.push(target);
             }
         }
         Ok(())
     }
+}
+
+/// A file that is overwritten keeps its permissions.
+fn replace(new: &Path, target: &Path, before: Option<&fs::Metadata>) -> io::Result<()> {
+    if let Some(before) = before.filter(|before| before.is_file()) {
+        fs::set_permissions(new, before.permissions())?;
+    }
+    fs::rename(new, target)
 }
 
 impl Drop for Stage {

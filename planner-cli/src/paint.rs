@@ -99,7 +99,8 @@ mod tests {
 
     #[test]
     fn colours_take_no_columns() {
-        let rows = [["a".into(), paint(Ink::Good, "ok"), "x".into()], ["bbb".into(), "violated".into(), "y".into()]];
+        let rows =
+            [["a".into(), paint(Ink::Good, "ok"), "x".into()], ["bbb".into(), "violated".into(), "y".into()]];
         let plain = table(&rows).replace("\u{1b}[1;32m", "").replace("\u{1b}[0m", "");
         assert_eq!(plain, "  a    ok        x\n  bbb  violated  y\n");
     }

@@ -2,18 +2,23 @@
 
 use planner_core::answer::{PlanError, read_plan};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
-use planner_core::facts::{GuestFacts, HostFacts};
+use planner_core::facts::GuestFacts;
 use planner_core::guest::{self, GuestSpec};
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::Question;
+use planner_core::map::{self, AddressMap, Glyphs, TextStyle};
 use planner_core::plan::Plan;
-use planner_core::render::Sources;
+use planner_core::read::capture::Tree;
+use planner_core::read::{capture, json, language};
+use planner_core::render::{Color, Sources, render};
+use planner_core::verify::Violation;
 
-use crate::args::{Format, GuestArgs, KernelArgs};
-use crate::flags::{Flag, Found, flag, override_guest};
+use crate::args::{Format, GuestArgs, KernelArgs, PictureArgs};
+use crate::flags::{Flag, Found, Read, flag, override_guest};
+use crate::input::{self, Content, Loaded};
 use crate::output::Status;
-use crate::{codes, input};
+use crate::{codes, crash};
 
 /// The verb cannot go on; why stands in the session's diagnostics.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,17 +29,37 @@ pub(crate) struct Session {
     /// For whom to print.
     pub(crate) format: Format,
     /// What there is to say, in order.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
-    pub(crate) sources: Sources,
+    sources: Sources,
+    /// The captures that were read.
+    captures: Vec<Tree>,
+    /// What there is to say besides diagnostics.
+    said: String,
     /// Whether standard input has been read.
     stdin_taken: bool,
+}
+
+/// What a picture shall show.
+pub(crate) enum Wanted {
+    /// A guest, to be planned.
+    Guest(Box<GuestSpec>),
+    /// A plan made earlier.
+    Plan(Box<Plan>),
 }
 
 impl Session {
     /// A run that prints like this.
     pub(crate) fn new(format: Format) -> Self {
-        Self { format, diagnostics: Vec::new(), sources: Sources::new(), stdin_taken: false }
+        let sources = Sources::new();
+        Self {
+            format,
+            diagnostics: Vec::new(),
+            sources,
+            captures: Vec::new(),
+            said: String::new(),
+            stdin_taken: false,
+        }
     }
 
     /// Says why the verb cannot go on.
@@ -60,11 +85,11 @@ impl Session {
     }
 
     /// The value of a flag, if it was given.
-    pub(crate) fn flag<T>(
+    pub(crate) fn flag<'a, T>(
         &mut self,
         name: &'static str,
-        value: Option<&String>,
-        read: impl FnOnce(Flag<'_>) -> crate::flags::Read<T>,
+        value: Option<&'a String>,
+        read: impl FnOnce(Flag<'a>) -> Read<T>,
     ) -> Result<Option<T>, Stop> {
         let mut found = Found::default();
         let value = found.take(flag(name, value), read);
@@ -72,19 +97,28 @@ impl Session {
         Ok(value)
     }
 
-    /// The kernel asked about.
-    pub(crate) fn question(&mut self, args: &KernelArgs) -> Result<Question, Stop> {
-        Ok(Question {
-            version: self.flag("--kernel", args.kernel.as_ref(), Flag::version)?,
-            page_size: self.flag("--kernel-page", args.kernel_page.as_ref(), Flag::page)?,
-        })
+    /// The kernel asked about. All flags are looked at first, so that one run tells everything that is wrong with them.
+    pub(crate) fn question(&mut self, args: &KernelArgs, guest: &GuestArgs) -> Result<Question, Stop> {
+        let mut found = Found(override_guest(guest, &mut GuestFacts::default()));
+        let version = found.take(flag("--kernel", args.kernel.as_ref()), Flag::version);
+        let page_size = found.take(flag("--kernel-page", args.kernel_page.as_ref()), Flag::page);
+        self.tell(found.0)?;
+        Ok(Question { version, page_size })
     }
 
     /// The host that a word of the command line names.
     pub(crate) fn host(&mut self, word: &str) -> Result<Host, Stop> {
-        self.take_stdin(word)?;
-        let facts = input::host(word, &mut self.sources);
-        let facts: HostFacts = self.read(facts)?;
+        let Loaded { name, content, .. } = self.load(word)?;
+        let (facts, found) = match &content {
+            Content::Description(text) => language::parse_host(word, text),
+            Content::Json(text) => json::parse_host_json(word, text),
+            Content::Capture(tree) => capture::facts(tree, &name),
+        };
+        let unusable = self.tell(found);
+        if let Content::Capture(tree) = content {
+            self.captures.push(tree);
+        }
+        unusable?;
         let (host, found) = host::resolve::resolve(&facts);
         self.tell(found)?;
         Ok(host)
@@ -97,19 +131,37 @@ impl Session {
         flags: &GuestArgs,
         host: &Host,
     ) -> Result<GuestSpec, Stop> {
-        let facts = match word {
-            Some(word) => {
-                self.take_stdin(word)?;
-                let facts = input::guest(word, &mut self.sources);
-                self.read(facts)?
-            }
-            None => GuestFacts::default(),
-        };
+        let mut facts = GuestFacts::default();
+        if let Some(word) = word {
+            let content = self.load(word)?.content;
+            facts = self.guest_facts(word, content)?;
+        }
         self.resolve_guest(facts, flags, host)
     }
 
-    /// The guest that facts and flags describe, resolved on the host.
-    pub(crate) fn resolve_guest(
+    /// The guest or the plan that a word names; flags override the guest.
+    pub(crate) fn layout(&mut self, word: &str, flags: &GuestArgs, host: &Host) -> Result<Wanted, Stop> {
+        let content = self.load(word)?.content;
+        if let Content::Json(text) = &content
+            && json::schema_of(text).is_some_and(|schema| schema.starts_with("plan/"))
+        {
+            return self.plan_in(word, text).map(|plan| Wanted::Plan(Box::new(plan)));
+        }
+        let facts = self.guest_facts(word, content)?;
+        self.resolve_guest(facts, flags, host).map(|guest| Wanted::Guest(Box::new(guest)))
+    }
+
+    fn guest_facts(&mut self, word: &str, content: Content) -> Result<GuestFacts, Stop> {
+        let (facts, found) = match content {
+            Content::Description(text) => language::parse_guest(word, &text),
+            Content::Json(text) => json::parse_guest_json(word, &text),
+            Content::Capture(_) => return Err(self.refuse(no_text(word, "a guest"))),
+        };
+        self.tell(found)?;
+        Ok(facts)
+    }
+
+    fn resolve_guest(
         &mut self,
         mut facts: GuestFacts,
         flags: &GuestArgs,
@@ -128,21 +180,91 @@ impl Session {
         self.plan_in(word, &text)
     }
 
-    /// The plan in a text that was read from this file.
-    pub(crate) fn plan_in(&mut self, word: &str, text: &str) -> Result<Plan, Stop> {
+    fn plan_in(&mut self, word: &str, text: &str) -> Result<Plan, Stop> {
         read_plan(text).map_err(|error| self.refuse(not_a_plan(word, &error)))
     }
 
     /// The text of a file, or of standard input.
     pub(crate) fn text(&mut self, word: &str) -> Result<String, Stop> {
-        self.take_stdin(word)?;
-        let text = input::text(word);
-        self.read(text)
+        match self.load(word)?.content {
+            Content::Description(text) | Content::Json(text) => Ok(text),
+            Content::Capture(_) => Err(self.refuse(no_text(word, "a text"))),
+        }
     }
 
-    fn read<T>(&mut self, (value, found): (T, Vec<Diagnostic>)) -> Result<T, Stop> {
-        self.tell(found)?;
-        Ok(value)
+    /// Reads what a word names; a text is kept for the diagnostics that will point into it.
+    pub(crate) fn load(&mut self, word: &str) -> Result<Loaded, Stop> {
+        self.take_stdin(word)?;
+        match input::load(word) {
+            Ok(loaded) => {
+                if let Content::Description(text) | Content::Json(text) = &loaded.content {
+                    self.sources.insert(word, text.clone());
+                }
+                self.diagnostics.extend(loaded.diagnostics.iter().cloned());
+                Ok(loaded)
+            }
+            Err(found) => {
+                self.diagnostics.extend(found);
+                Err(Stop(Status::BadInput))
+            }
+        }
+    }
+
+    /// Everything there is to say, with the lines of captures that it points into.
+    pub(crate) fn talk(&mut self) -> String {
+        for diagnostic in &self.diagnostics {
+            let related = diagnostic.related.iter().map(|(origin, _)| origin);
+            for origin in related.chain([&diagnostic.origin]) {
+                let Origin::Line { file, .. } = origin else { continue };
+                let text = self.captures.iter().find_map(|tree| tree.file(file));
+                if let Some(text) = text.filter(|_| self.sources.get(file).is_none()) {
+                    self.sources.insert(&**file, String::from_utf8_lossy(text));
+                }
+            }
+        }
+        render(&self.diagnostics, &self.sources, Color::Always) + &self.said
+    }
+
+    /// Says something that is no diagnostic, after them.
+    pub(crate) fn say(&mut self, text: &str) {
+        self.said.push_str(text);
+    }
+
+    /// The verifier contradicts our own plan.
+    pub(crate) fn bug(&mut self, violations: &[Violation]) -> Stop {
+        for violation in violations {
+            self.say(&crash::told(&format!("its plan is wrong: {} [{}]", violation.message, violation.code)));
+        }
+        Stop(Status::Bug)
+    }
+
+    /// How pictures are drawn.
+    pub(crate) fn style(&mut self, args: &PictureArgs) -> Result<TextStyle, Stop> {
+        let asked = self.flag("--width", args.width.as_ref(), Flag::columns)?;
+        let terminal = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+        let glyphs = if args.ascii { Glyphs::Ascii } else { Glyphs::Box };
+        Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: map::Color::Ansi })
+    }
+
+    /// The picture with the line and column of every origin.
+    pub(crate) fn located(&self, mut picture: AddressMap) -> AddressMap {
+        for band in picture.lanes.iter_mut().flat_map(|lane| &mut lane.bands) {
+            band.origin = self.place(&band.origin);
+        }
+        picture
+    }
+
+    /// An origin that was turned into text, with line and column instead of the byte where the text is known.
+    pub(crate) fn place(&self, origin: &str) -> String {
+        let byte = origin.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (byte "));
+        let place = byte.and_then(|(file, byte)| {
+            let before = self.sources.get(file)?.get(..byte.parse().ok()?)?;
+            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+            let line = before.matches('\n').count() + 1;
+            let column = before.get(line_start..)?.chars().count() + 1;
+            Some(format!("{file}:{line}:{column}"))
+        });
+        place.unwrap_or_else(|| origin.to_owned())
     }
 
     fn take_stdin(&mut self, word: &str) -> Result<(), Stop> {
@@ -168,7 +290,8 @@ impl Session {
             let Some(id) = self.flag(name, Some(typed), Flag::group)? else { continue };
             if report.group(id).is_none() {
                 let message = format!("`{}` has no IOMMU group {id}", report.host);
-                let there: Vec<String> = report.groups.iter().take(16).map(|group| group.id.to_string()).collect();
+                let there: Vec<String> =
+                    report.groups.iter().take(16).map(|group| group.id.to_string()).collect();
                 let origin = Origin::argument(format!("{name} {typed}"));
                 let diagnostic = Diagnostic::new(&codes::NO_SUCH_GROUP, origin, message);
                 return Err(self.refuse(diagnostic.help(format!("there are: {}", there.join(", ")))));
@@ -177,6 +300,11 @@ impl Session {
         }
         Ok(chosen)
     }
+}
+
+fn no_text(word: &str, what: &str) -> Diagnostic {
+    let message = format!("`{word}` is a capture, expected {what}");
+    Diagnostic::new(&codes::CANNOT_READ, Origin::file(word), message)
 }
 
 fn not_a_plan(word: &str, error: &PlanError) -> Diagnostic {

@@ -59,20 +59,22 @@ pub(crate) fn run(args: &RulesArgs, session: &mut Session) -> Result<Output, Sto
 }
 
 fn rows(kernel: Option<KernelVersion>) -> Vec<Row> {
-    let linux = RULES.iter().filter(|rule| kernel.is_none_or(|version| rule.holds(version))).map(|rule| Row {
-        id: rule.id,
-        says: rule.says,
-        since: rule.since,
-        until: rule.until,
-        confidence: Some(match rule.confidence {
-            Confidence::Read => "read",
-            Confidence::Documented => "documented",
-            Confidence::Believed => "believed",
-        }),
-        source: Some(rule.citation),
-        why: rule.why,
-    });
-    let row = |id, says, source, why| Row { id, says, since: None, until: None, confidence: None, source, why };
+    let linux =
+        RULES.iter().filter(|rule| kernel.is_none_or(|version| rule.holds(version))).map(|rule| Row {
+            id: rule.id,
+            says: rule.says,
+            since: rule.since,
+            until: rule.until,
+            confidence: Some(match rule.confidence {
+                Confidence::Read => "read",
+                Confidence::Documented => "documented",
+                Confidence::Believed => "believed",
+            }),
+            source: Some(rule.citation),
+            why: rule.why,
+        });
+    let row =
+        |id, says, source, why| Row { id, says, since: None, until: None, confidence: None, source, why };
     let vmms = VMM_RULES.iter().map(|rule| row(rule.id, rule.title, Some(rule.source), rule.explanation));
     let own = PLAN_RULES.iter().map(|rule| row(rule.id, rule.title, None, rule.explanation));
     linux.chain(vmms).chain(own).collect()
@@ -84,7 +86,11 @@ fn told(document: &RulesDocument) -> String {
     for row in &document.rules {
         let lead = format!("{}{}  ", paint(Ink::Bold, row.id), " ".repeat(widest - row.id.len()));
         out.push_str(&paragraph(&lead, row.says, 100));
-        let place = [versions(row), row.source.map(str::to_owned)].into_iter().flatten().collect::<Vec<_>>().join("; ");
+        let place = [versions(row), row.source.map(str::to_owned)]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("; ");
         if !place.is_empty() {
             out.push_str(&paint(Ink::Faint, paragraph(&" ".repeat(widest + 2), &place, 100).trim_end()));
             out.push('\n');

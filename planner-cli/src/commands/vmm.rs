@@ -1,14 +1,17 @@
 //! `planner vmm`: the VMMs known, what each version can express, and the memory map that one would make.
 
+use planner_core::diag::{Diagnostic, Origin};
 use planner_core::facts::guest::{Viommu, VmmKind};
 use planner_core::facts::{Arch, value_of};
 use planner_core::size::{PageSize, Size};
 use planner_core::version::Version;
-use planner_core::vmm::{self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, VmmError};
-use planner_core::vmm::describe::{describe, machine_name};
+use planner_core::vmm::{
+    self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, VmmError, describe,
+};
 use serde::Serialize;
 
 use crate::args::{Format, VmmArgs};
+use crate::codes;
 use crate::flags::Flag;
 use crate::json;
 use crate::output::{Output, Status};
@@ -80,7 +83,7 @@ fn request(
     let size = match memory {
         Some(memory) => memory.size,
         None if kind == VmmKind::Qemu => QEMU_MEMORY,
-        None => session.flag("--memory", Some(&String::new()), Flag::memory)?.map_or(Size::ZERO, |m| m.size),
+        None => return Err(session.refuse(no_memory(kind))),
     };
     let request = Request {
         kind,
@@ -99,6 +102,13 @@ fn request(
     let max_memory = size.checked_add(hotplug).filter(|_| !hotplug.is_zero());
     let area = said.then_some(ModuleArea { max_memory, slots });
     Ok((request, area))
+}
+
+fn no_memory(kind: VmmKind) -> Diagnostic {
+    let message =
+        format!("--memory: found nothing, expected a size: what {kind} does without depends on its host");
+    Diagnostic::new(&codes::BAD_VALUE, Origin::argument("--memory"), message)
+        .help("say for instance `--memory 1G`")
 }
 
 fn memory_map(request: &Request, area: Option<ModuleArea>, format: Format) -> Output {
@@ -125,7 +135,7 @@ fn document(request: &Request, made: Result<MemoryMap, VmmError>) -> VmmMapDocum
     };
     VmmMapDocument {
         schema: SCHEMA,
-        vmm: Summary { name: request.kind, version: request.version, machine: machine_name(request) },
+        vmm: Summary { name: request.kind, version: request.version, machine: machine_type(request) },
         regions: map.regions,
         disabled: map.disabled,
         error: refusal.as_ref().map(|refusal| refusal.text.clone()),
@@ -133,8 +143,16 @@ fn document(request: &Request, made: Result<MemoryMap, VmmError>) -> VmmMapDocum
     }
 }
 
+/// The machine type without its options, or the default's name.
+fn machine_type(request: &Request) -> String {
+    let asked = request.machine.split(',').next().filter(|asked| !asked.is_empty() && !asked.contains('='));
+    let same = |known: &&vmm::Known| known.kind == request.kind && known.arch == request.arch;
+    asked.or(vmm::known().iter().find(same).map(|known| known.machine)).unwrap_or_default().into()
+}
+
 fn told(request: &Request, map: &MemoryMap) -> String {
-    let mut out = format!("{}\n", paint(Ink::Bold, &format!("{} with {}", describe(request), request.memory)));
+    let mut out =
+        format!("{}\n", paint(Ink::Bold, &format!("{} with {}", describe(request), request.memory)));
     let rows: Vec<[String; 4]> = map
         .regions
         .iter()

@@ -14,13 +14,14 @@ use crate::paint::{Ink, paint, paragraph};
 /// Name and major version of the JSON.
 const SCHEMA: &str = "vmms/1";
 
-#[derive(Serialize)]
-struct ListDocument {
+/// The VMMs known: schema `vmms/1`.
+#[derive(Serialize, schemars::JsonSchema)]
+pub(crate) struct ListDocument {
     schema: &'static str,
     vmms: Vec<Row>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, schemars::JsonSchema)]
 struct Row {
     name: VmmKind,
     arch: Arch,
@@ -37,7 +38,8 @@ pub(crate) fn list(asked: Option<(VmmKind, Option<Version>)>, args: &VmmArgs, fo
     let wanted = |known: &&Known| {
         asked.is_none_or(|(kind, _)| kind == known.kind) && arch.is_none_or(|arch| arch == known.arch)
     };
-    let vmms = vmm::known().iter().filter(wanted).map(|known| row(known, asked.and_then(|(_, v)| v))).collect();
+    let vmms =
+        vmm::known().iter().filter(wanted).map(|known| row(known, asked.and_then(|(_, v)| v))).collect();
     let document = ListDocument { schema: SCHEMA, vmms };
     Output::done(match format {
         Format::Json => json::pretty(&document),
@@ -48,14 +50,21 @@ pub(crate) fn list(asked: Option<(VmmKind, Option<Version>)>, args: &VmmArgs, fo
 fn row(known: &Known, version: Option<Version>) -> Row {
     let Known { kind, arch, machine } = *known;
     let version = version.unwrap_or_else(|| vmm::newest(kind));
-    Row { name: kind, arch, machine, oldest: vmm::oldest(kind), version, can: vmm::capabilities(kind, version, arch) }
+    Row {
+        name: kind,
+        arch,
+        machine,
+        oldest: vmm::oldest(kind),
+        version,
+        can: vmm::capabilities(kind, version, arch),
+    }
 }
 
 fn told(row: &Row) -> String {
     let Row { name, arch, machine, oldest, version, can } = row;
     let title = paint(Ink::Bold, format!("{name} {version} {machine}").trim_end());
     let mut out = format!("{title} for {arch} (known since {oldest})\n");
-    let mut line = |what: &str, text: &str| out.push_str(&paragraph(&format!("  {what:<9}"), text, 100));
+    let mut line = |what: &str, text: &str| out.push_str(&paragraph(&format!("  {what:<12}"), text, 100));
     line("can", &list_of(&abilities(can), "nothing that matters here"));
     line("takes care", &list_of(&cares(can), "of nothing by itself"));
     line("options", &list_of(&can.knobs, "none that move memory"));

@@ -8,7 +8,7 @@ use crate::facts::guest::{Viommu, VmmKind};
 use crate::version::Version;
 
 /// What a VMM can do about its memory map, and how it treats host devices.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, schemars::JsonSchema)]
 pub struct Capabilities {
     /// RAM can start elsewhere.
     pub moves_ram: bool,

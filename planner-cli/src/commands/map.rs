@@ -1,0 +1,135 @@
+//! `planner map`: the picture of a host's address space, with a guest's layout or without.
+
+use std::path::Path;
+
+use planner_core::answer::{Outcome, answer};
+use planner_core::diag::{Diagnostic, Origin};
+use planner_core::facts::guest::LayoutPolicy;
+use planner_core::guest::GuestSpec;
+use planner_core::host::Host;
+use planner_core::ids::GroupId;
+use planner_core::kernel::ReservedReport;
+use planner_core::kernel::report::{Question, report};
+use planner_core::map::{AddressMap, Attempt, TextStyle, html, listing, svg, text};
+use planner_core::plan::{Conflict, Plan};
+
+use crate::args::MapArgs;
+use crate::codes;
+use crate::output::{self, Output, Status};
+use crate::session::{Session, Stop, Wanted};
+
+/// How the picture is written.
+enum Drawing {
+    Text,
+    Svg,
+    Html,
+}
+
+/// The picture.
+pub(crate) fn run(args: &MapArgs, session: &mut Session) -> Result<Output, Stop> {
+    session.no_json("a picture", "`planner plan --json` and `planner reserved --json` have what it shows")?;
+    let drawing = drawing(args.output.as_deref()).map_err(|found| session.refuse(*found))?;
+    let question = session.question(&args.kernel, &args.flags)?;
+    let style = session.style(&args.picture)?;
+    let host = session.host(&args.host)?;
+    let (map, status) = picture(args, &host, &question, session)?;
+    let map = session.located(map);
+    let drawn = match drawing {
+        Drawing::Svg => svg(&map),
+        Drawing::Html => html(&map),
+        Drawing::Text => in_text(&map, &style, args.list),
+    };
+    match &args.output {
+        None => Ok(Output { text: drawn, status }),
+        Some(path) => {
+            output::write_file(path, &drawn, args.force).map_err(|found| session.refuse(*found))?;
+            session.say(&format!("wrote {}\n", path.display()));
+            Ok(Output { text: String::new(), status })
+        }
+    }
+}
+
+fn drawing(path: Option<&Path>) -> Result<Drawing, Box<Diagnostic>> {
+    let Some(path) = path else { return Ok(Drawing::Text) };
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("svg") => Ok(Drawing::Svg),
+        Some("html" | "htm") => Ok(Drawing::Html),
+        _ => {
+            let message = format!("`{}` ends neither in .svg nor in .html", path.display());
+            let origin = Origin::argument(format!("-o {}", path.display()));
+            let diagnostic = Diagnostic::new(&codes::PICTURE_KIND, origin, message);
+            Err(Box::new(diagnostic.help("without -o the picture is drawn on the terminal")))
+        }
+    }
+}
+
+fn in_text(map: &AddressMap, style: &TextStyle, list: bool) -> String {
+    let mut out = text(map, style);
+    if list {
+        out.push('\n');
+        out.push_str(&listing(map, style));
+    }
+    out
+}
+
+fn picture(
+    args: &MapArgs,
+    host: &Host,
+    question: &Question,
+    session: &mut Session,
+) -> Result<(AddressMap, Status), Stop> {
+    let reserved = report(host, question);
+    let chosen = session.check_groups(&reserved, &args.group, "--group")?;
+    let groups = |guest: &GuestSpec| if chosen.is_empty() { groups_of(host, guest) } else { chosen.clone() };
+    let guest = match args.guest.as_deref() {
+        None if !args.flags.any() => {
+            return Ok((AddressMap::new(host, &reserved, &chosen, None), Status::Done));
+        }
+        None => session.guest(None, &args.flags, host)?,
+        Some(word) => match session.layout(word, &args.flags, host)? {
+            Wanted::Guest(guest) => *guest,
+            Wanted::Plan(plan) => {
+                return Ok((with_plan(host, &reserved, &groups(&plan.guest), &plan), Status::Done));
+            }
+        },
+    };
+    let answer = answer(host, &guest, question);
+    match answer.outcome {
+        Outcome::Plan(_) if !answer.violations.is_empty() => Err(session.bug(&answer.violations)),
+        Outcome::Plan(plan) => Ok((with_plan(host, &reserved, &groups(&guest), &plan), Status::Done)),
+        Outcome::Conflict { conflict, fixes } => {
+            let told = super::plan::refusal_told(&conflict, &fixes, session);
+            session.say(&told);
+            Ok((refused(host, &reserved, &groups(&guest), &guest, &conflict), Status::Finding))
+        }
+    }
+}
+
+fn with_plan(host: &Host, reserved: &ReservedReport, groups: &[GroupId], plan: &Plan) -> AddressMap {
+    AddressMap::new(host, reserved, groups, Some(plan))
+}
+
+fn refused(
+    host: &Host,
+    reserved: &ReservedReport,
+    groups: &[GroupId],
+    guest: &GuestSpec,
+    conflict: &Conflict,
+) -> AddressMap {
+    AddressMap::refused(host, reserved, groups, Attempt { guest, ram: &conflict.attempted, regions: &[] })
+}
+
+/// A number that no group has: Linux counts groups from 0 (drivers/iommu/iommu.c, `iommu_group_ida`).
+const NO_GROUP: GroupId = GroupId(u32::MAX);
+
+/// The groups whose reservations the guest's layout minds, as [`AddressMap::new`] takes them: an empty list is all.
+pub(crate) fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
+    if guest.policy == LayoutPolicy::Portable {
+        return Vec::new();
+    }
+    let passed = guest.pass.iter().filter_map(|&address| host.device(address)?.group);
+    let mut groups: Vec<GroupId> = passed.collect();
+    groups.sort_unstable();
+    groups.dedup();
+    if groups.is_empty() { vec![NO_GROUP] } else { groups }
+}

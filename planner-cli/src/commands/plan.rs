@@ -1,0 +1,95 @@
+//! `planner plan`: lay a guest out on a host, or say why that cannot be done.
+
+mod fits;
+mod locked;
+mod readme;
+mod refused;
+
+pub(crate) use refused::told as refusal_told;
+
+use planner_core::answer::{Answer, Outcome, PlanDocument, answer};
+use planner_core::emit::{OutputFile, Target, emit};
+use planner_core::facts::value_of;
+use planner_core::guest::GuestSpec;
+use planner_core::host::Host;
+use planner_core::map::{AddressMap, svg};
+use planner_core::plan::Plan;
+
+use crate::args::{Format, PlanArgs};
+use crate::json;
+use crate::output::{self, Output, Status};
+use crate::session::{Session, Stop};
+
+/// The plan, or why there is none.
+pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop> {
+    let question = session.question(&args.kernel, &args.flags)?;
+    let style = session.style(&args.picture)?;
+    let host = session.host(&args.host)?;
+    let guest = session.guest(args.guest.as_deref(), &args.flags, &host)?;
+    let mut answer = answer(&host, &guest, &question);
+    if let Some(word) = &args.locked {
+        let earlier = session.plan(word)?;
+        locked::keep(&host, &guest, &mut answer, &earlier, session);
+    }
+    if !answer.violations.is_empty() {
+        return Err(session.bug(&answer.violations));
+    }
+    match &answer.outcome {
+        Outcome::Conflict { conflict, fixes } => {
+            let told = refused::told(conflict, fixes, session);
+            if args.emit.is_some() {
+                session.say(&told);
+                return Err(Stop(Status::Finding));
+            }
+            let text = if session.format == Format::Json { document(&host, &guest, &answer) } else { told };
+            Ok(Output { text, status: Status::Finding })
+        }
+        Outcome::Plan(plan) => {
+            if let Some(target) = &args.emit {
+                return super::emit::emitted(plan, "--emit", Some(target), session);
+            }
+            let document = PlanDocument::new(&host, &guest, &answer);
+            let groups = super::map::groups_of(&host, &guest);
+            let picture = session.located(AddressMap::new(&host, &answer.reserved, &groups, Some(plan)));
+            if let Some(directory) = &args.output {
+                let files = files(&picture, plan, &document);
+                output::write_all(directory, &files, args.force).map_err(|found| session.refuse(*found))?;
+                let names: Vec<&str> = files.iter().map(|file| file.file.as_str()).collect();
+                session.say(&format!("wrote {} to {}\n", names.join(", "), directory.display()));
+            }
+            Ok(Output::done(match session.format {
+                Format::Json => json::pretty(&document),
+                Format::Human => fits::told(&picture, plan, &style),
+            }))
+        }
+    }
+}
+
+fn document(host: &Host, guest: &GuestSpec, answer: &Answer) -> String {
+    json::pretty(&PlanDocument::new(host, guest, answer))
+}
+
+/// Everything that `-o` writes.
+fn files(picture: &AddressMap, plan: &Plan, document: &PlanDocument) -> Vec<OutputFile> {
+    let config = match document {
+        PlanDocument::Fits(fits) => fits.config.clone(),
+        PlanDocument::Impossible(_) => Vec::new(),
+    };
+    let file = |name: &str, text: String| OutputFile { file: name.into(), text };
+    let readme = readme::readme(plan, &config);
+    let mut files = vec![file("plan.json", json::pretty(document))];
+    files.extend(config);
+    files.push(file("map.svg", svg(picture)));
+    files.push(file("README.md", readme));
+    files
+}
+
+/// The configuration of the plan's own VMM.
+pub(crate) fn own_configuration(plan: &Plan) -> Option<Vec<OutputFile>> {
+    emit(plan, own_target(plan)).ok()
+}
+
+/// What configures the plan's own VMM: the target that is called like it.
+pub(crate) fn own_target(plan: &Plan) -> Target {
+    value_of(Target::WORDS, plan.vmm.name.word()).unwrap_or(Target::Qemu)
+}

@@ -1,0 +1,480 @@
+//! `planner plan` and `planner emit`: verdicts, flags, faults.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use expect_test::expect;
+
+use crate::{check, command, data, finish, run};
+
+#[test]
+fn a_guest_that_fits() {
+    check(
+        "plan board.host nic.guest --width 72",
+        expect![[r#"
+        fits: `nic` on kvmtool 2024.7
+        4 GiB of RAM in one piece on host `board` (Linux 6.12, 4K pages), with
+        0000:01:00.0. The guest needs 33 bits of guest-physical address. The
+        kernel maps MSI doorbells at 0x800_0000..=0x80f_ffff, 1 of 256 pages are
+        taken.
+
+        board / nic on kvmtool 2024.7
+        Linux 6.12, 4K pages, group 0
+
+                     address       size   PCI bus      IOVA         guest
+                                         ┌────────────┬────────────┬────────────┐
+                         0x0     64 KiB  │            │            │═ ioport ═══│
+                    0x1_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌ ~16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌┼
+                  0x100_0000     64 KiB  │            │            │─ uart ─────│
+                  0x101_0000     64 KiB  │            │            │─ rtc ──────│
+                  0x102_0000     64 KiB  │            │            │─ pvtime ───│
+                  0x103_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌ ~16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌┼
+                  0x200_0000     16 MiB  │            │            │─ flash ────│
+                  0x300_0000     80 MiB  │            │            │─ vi…       │
+                  0x800_0000      1 MiB  │            │▒ MSI wind… │──────▒ ms… │
+                  0x810_0000   ~895 MiB  │            │            │──────      │
+                 0x3ff9_0000    128 KiB  │            │            │◆ gic-its ◆◆│
+                 0x3ffb_0000    256 KiB  │            │            │◆ gic-redi… │
+                 0x3fff_0000     64 KiB  │            │            │◆ gic-dist ◆│
+                 0x4000_0000    256 MiB  │» pcie0 me… │            │┇ pci-cfg ┇┇│
+                 0x5000_0000    768 MiB  │»»»»»»»»»»»»│            │═ pci-mmio ═│
+                 0x8000_0000      4 GiB  │            │            │█ ram0 █████│
+               0x1_8000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌ 58 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌┼
+              0x10_0000_0000     16 GiB  │· pcie0 me… │            │            │
+              0x14_0000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌ ~256 TiB free ╌╌╌╌╌╌╌╌╌╌╌╌┼
+          0x1_0000_0000_0000    ~16 EiB  │            │╱ outside … │            │
+                0xffff_ffff_ffff_ffff    └────────────┴────────────┴────────────┘
+
+          ·· window, translated     »» window, takes DMA
+          ▒▒ MSI window             ╱╱ outside the aperture
+          ██ guest RAM              ══ PCI window
+          ┇┇ configuration space    ◆◆ interrupt controller
+          ── platform device
+
+        RAM
+          ram0  0x8000_0000..=0x1_7fff_ffff  4 GiB  where the VMM puts it
+
+        kvmtool.sh
+        # Image stands for the guest's kernel; add -i for its initrd and -p for its command line.
+        lkvm run \
+          --name nic \
+          -c 2 \
+          -m 4096M \
+          --vfio-pci 0000:01:00.0 \
+          -k Image
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn room_for_more_memory_and_a_hazard_that_is_tolerated() {
+    check(
+        "plan board.host virt.guest --machine virt --hazards relaxed --memory 2G,maxmem=4G,slots=2 --ascii",
+        expect![[r#"
+        fits: `virt` on qemu 11.1 virt-11.1
+        2 GiB of RAM in one piece on host `board` (Linux 6.12, 4K pages), with
+        0000:01:00.0. The guest needs 40 bits of guest-physical address. The kernel maps
+        MSI doorbells at 0x800_0000..=0x80f_ffff, 1 of 256 pages are taken.
+
+        board / virt on qemu 11.1
+        Linux 6.12, 4K pages, group 0
+
+                     address       size   PCI bus        IOVA           guest
+                                         +--------------+--------------+--------------+
+                         0x0    128 MiB  |              |              |- flash ------|
+                  0x800_0000     64 KiB  |              |% MSI window %|% msi~ * gic~ |
+                  0x801_0000    448 KiB  |              |%%%%%%%%%%%%%%|%%%%%%%       |
+                  0x808_0000    128 KiB  |              |%%%%%%%%%%%%%%|%%%%%%%* gic~ |
+                  0x80a_0000    384 KiB  |              |%%%%%%%%%%%%%%|%%%%%%%* gic~ |
+                  0x810_0000     15 MiB  |              |              |       *******|
+                  0x900_0000      4 KiB  |              |              |- uart0 ------|
+                  0x900_1000             ~~~~~~~~~~~~~~~~ 60 KiB free ~~~~~~~~~~~~~~~~~
+                  0x901_0000      4 KiB  |              |              |- rtc --------|
+                  0x901_1000             ~~~~~~~~~~~~~~~~ 60 KiB free ~~~~~~~~~~~~~~~~~
+                  0x902_0000       24 B  |              |              |- fw-cfg -----|
+                  0x902_0018             ~~~~~~~~~~~~~~~~ ~64 KiB free ~~~~~~~~~~~~~~~~
+                  0x903_0000      4 KiB  |              |              |- gpio -------|
+                  0x903_1000             ~~~~~~~~~~~~~~~~ 60 KiB free ~~~~~~~~~~~~~~~~~
+                  0x904_0000      4 KiB  |              |              |- uart1 ------|
+                  0x904_1000             ~~~~~~~~~~~~~~~~ 188 KiB free ~~~~~~~~~~~~~~~~
+                  0x907_0000       24 B  |              |              |- pcdimm-acpi |
+                  0x907_0018             ~~~~~~~~~~~~~~~~ ~64 KiB free ~~~~~~~~~~~~~~~~
+                  0x908_0000        4 B  |              |              |- acpi-ged ---|
+                  0x908_0004             ~~~~~~~~~~~~~~~~ ~64 KiB free ~~~~~~~~~~~~~~~~
+                  0x909_0000        4 B  |              |              |- nvdimm-acpi |
+                  0x909_0004             ~~~~~~~~~~~~~~~~ ~64 KiB free ~~~~~~~~~~~~~~~~
+                  0x90a_0000     64 KiB  |              |              |- pvtime -----|
+                  0x90b_0000             ~~~~~~~~~~~~~~~~ ~15 MiB free ~~~~~~~~~~~~~~~~
+                  0xa00_0000     16 KiB  |              |              |- virtio-mmio |
+                  0xa00_4000             ~~~~~~~~~~~~~~~~ ~32 MiB free ~~~~~~~~~~~~~~~~
+                  0xc00_0000     32 MiB  |              |              |- platform-b~ |
+                  0xe00_0000             ~~~~~~~~~~~~~~~~ 32 MiB free ~~~~~~~~~~~~~~~~~
+                 0x1000_0000   ~752 MiB  |              |              |= pcie-mmio ==|
+                 0x3eff_0000     64 KiB  |              |              |= pcie-pio ===|
+                 0x3f00_0000             ~~~~~~~~~~~~~~~~ 16 MiB free ~~~~~~~~~~~~~~~~~
+                 0x4000_0000      1 GiB  |> pcie0 mem32 |              |# ram0 #######|
+                 0x8000_0000      1 GiB  |              |              |##############|
+                 0xc000_0000      2 GiB  |              |              |+ dev~ + hot~ |
+               0x1_4000_0000      2 GiB  |              |              |+++++++       |
+               0x1_c000_0000             ~~~~~~~~~~~~~~~~ 57 GiB free ~~~~~~~~~~~~~~~~~
+              0x10_0000_0000     16 GiB  |. pcie0 mem6~ |              |              |
+              0x14_0000_0000             ~~~~~~~~~~~~~~~ ~176 GiB free ~~~~~~~~~~~~~~~~
+              0x40_1000_0000    256 MiB  |              |              |: pcie-ecam-~ |
+              0x40_2000_0000             ~~~~~~~~~~~~~~~ ~256 GiB free ~~~~~~~~~~~~~~~~
+              0x80_0000_0000    512 GiB  |              |              |= pcie-mmio-~ |
+             0x100_0000_0000             ~~~~~~~~~~~~~~~~ 255 TiB free ~~~~~~~~~~~~~~~~
+          0x1_0000_0000_0000    ~16 EiB  |              |/ outside ap~ |              |
+                0xffff_ffff_ffff_ffff    +--------------+--------------+--------------+
+
+          .. window, translated     >> window, takes DMA      %% MSI window
+          // outside the aperture   ## guest RAM              ++ room for memory
+          == PCI window             :: configuration space    ** interrupt controller
+          -- platform device
+
+        RAM
+          ram0  0x4000_0000..=0xbfff_ffff  2 GiB  where the VMM puts it
+
+        options
+          -m 2G,slots=2,maxmem=4G
+              0xc000_0000..=0x1_3fff_ffff is room for memory plugged in later
+          -drive if=pflash,format=raw,unit=0,readonly=on,file=AAVMF_CODE.fd
+              the guest learns of its memory modules or of its SMMU from ACPI tables,
+              which need UEFI firmware
+
+        warnings
+          - ram0 at 0x4000_0000..=0xbfff_ffff lies in it: DMA into window mem32
+            0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to peer
+            before the IOMMU sees it [H-P2PWIN]
+
+        qemu.args
+        # Made for QEMU 11.1. Add what the guest boots from, its disks and its networks.
+        # AAVMF_CODE.fd and AAVMF_VARS.fd stand for UEFI firmware and a copy of its variables (Debian: qemu-efi-aarch64).
+        # Memory plugged in later belongs to 0xc000_0000..=0x1_3fff_ffff: device_add pc-dimm,memdev=ID,addr=0xc0000000
+        qemu-system-aarch64 \
+          -name guest=virt \
+          -machine virt-11.1 \
+          -accel kvm \
+          -cpu host \
+          -smp 2 \
+          -m 2G,slots=2,maxmem=4G \
+          -object memory-backend-ram,id=ram0,size=2G \
+          -numa node,nodeid=0,memdev=ram0 \
+          -drive if=pflash,format=raw,unit=0,readonly=on,file=AAVMF_CODE.fd \
+          -drive if=pflash,format=raw,unit=1,file=AAVMF_VARS.fd \
+          -nodefaults \
+          -display none \
+          -serial mon:stdio \
+          -device pcie-root-port,id=rp0,bus=pcie.0,chassis=1 \
+          -device vfio-pci,host=0000:01:00.0,bus=rp0
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn a_guest_that_fits_with_options() {
+    check(
+        "plan board.host elsewhere.guest --width 100",
+        expect![[r#"
+        fits with options: `elsewhere` on kvmtool 2024.7
+        4 GiB of RAM in one piece on host `board` (Linux 6.12, 4K pages), with 0000:01:00.0. The guest needs
+        33 bits of guest-physical address. The kernel maps MSI doorbells at 0x800_0000..=0x80f_ffff, 1 of
+        256 pages are taken.
+
+        board / elsewhere on kvmtool 2024.7
+        Linux 6.12, 4K pages, group 0
+
+                     address       size   PCI bus               IOVA                  guest
+                                         ┌─────────────────────┬─────────────────────┬─────────────────────┐
+                         0x0     64 KiB  │                     │                     │═ ioport ════════════│
+                    0x1_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ ~16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
+                  0x100_0000     64 KiB  │                     │                     │─ uart ──────────────│
+                  0x101_0000     64 KiB  │                     │                     │─ rtc ───────────────│
+                  0x102_0000     64 KiB  │                     │                     │─ pvtime ────────────│
+                  0x103_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ ~16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
+                  0x200_0000     16 MiB  │                     │                     │─ flash ─────────────│
+                  0x300_0000     80 MiB  │                     │                     │─ virtio…            │
+                  0x800_0000      1 MiB  │                     │▒ MSI window ▒▒▒▒▒▒▒▒│──────────▒ msi-win… │
+                  0x810_0000   ~895 MiB  │                     │                     │──────────           │
+                 0x3ff9_0000    128 KiB  │                     │                     │◆ gic-its ◆◆◆◆◆◆◆◆◆◆◆│
+                 0x3ffb_0000    256 KiB  │                     │                     │◆ gic-redist ◆◆◆◆◆◆◆◆│
+                 0x3fff_0000     64 KiB  │                     │                     │◆ gic-dist ◆◆◆◆◆◆◆◆◆◆│
+                 0x4000_0000    256 MiB  │» pcie0 mem32 »»»»»»»│                     │┇ pci-cfg ┇┇┇┇┇┇┇┇┇┇┇│
+                 0x5000_0000    768 MiB  │»»»»»»»»»»»»»»»»»»»»»│                     │═ pci-mmio ══════════│
+                 0x8000_0000      1 GiB  │                     │                     │╳ avoid ╳╳╳╳╳╳╳╳╳╳╳╳╳│
+                 0xc000_0000      4 GiB  │                     │                     │█ ram0 ██████████████│
+               0x1_c000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 57 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
+              0x10_0000_0000     16 GiB  │· pcie0 mem64 pref ··│                     │                     │
+              0x14_0000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ ~256 TiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
+          0x1_0000_0000_0000    ~16 EiB  │                     │╱ outside aperture ╱╱│                     │
+                0xffff_ffff_ffff_ffff    └─────────────────────┴─────────────────────┴─────────────────────┘
+
+          ·· window, translated     »» window, takes DMA      ▒▒ MSI window
+          ╱╱ outside the aperture   ██ guest RAM              ══ PCI window
+          ┇┇ configuration space    ◆◆ interrupt controller   ── platform device
+          ╳╳ to be kept clear
+
+        RAM
+          ram0  0xc000_0000..=0x1_bfff_ffff  4 GiB  placed by the planner
+          because the guest is told to avoid 0x8000_0000..=0xbfff_ffff [P-AVOID]
+
+        options
+          -m 4096M@3072M
+              memory starts at 0xc000_0000
+
+        kvmtool.sh
+        # Image stands for the guest's kernel; add -i for its initrd and -p for its command line.
+        lkvm run \
+          --name elsewhere \
+          -c 2 \
+          -m 4096M@3072M \
+          --vfio-pci 0000:01:00.0 \
+          -k Image
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn no_layout_has_causes_and_a_way_out() {
+    check(
+        "plan board.host virt.guest",
+        expect![[r#"
+        no layout: 4 GiB of RAM for `virt` on qemu 11.1 virt
+          because DMA into window mem32 0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to
+                  peer before the IOMMU sees it [H-P2PWIN, board.host:17:9]
+          because qemu 11.1 virt starts RAM at 0x4000_0000 and cannot move it [M-QEMU-VIRT-RAM]
+          the largest hole for RAM is 0x8000_0000..=0xfff_ffff_ffff (16382 GiB)
+        help: use kvmtool
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn a_guest_by_flags_alone() {
+    check(
+        "plan board.host --memory 4G --vcpus 2 --pass 02:00.0 --vmm kvmtool --emit kvmtool",
+        expect![[r#"
+        # Image stands for the guest's kernel; add -i for its initrd and -p for its command line.
+        lkvm run \
+          --name guest \
+          -c 2 \
+          -m 4096M \
+          --vfio-pci 0000:02:00.0 \
+          -k Image
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn flags_override_the_description() {
+    check(
+        "plan board.host nic.guest --memory 6G --vcpus 3 --pass 0000:02:00.0 --emit kvmtool",
+        expect![[r#"
+        # Image stands for the guest's kernel; add -i for its initrd and -p for its command line.
+        lkvm run \
+          --name nic \
+          -c 3 \
+          -m 6144M \
+          --vfio-pci 0000:02:00.0 \
+          -k Image
+        --- exit 0
+    "#]],
+    );
+}
+
+#[test]
+fn everything_wrong_with_flags_is_told_at_once() {
+    check(
+        "plan board.host --memory 16Q --vcpus 0 --pass 1:2 --page 3K --vmm xen --numa 1G,cpu=1 --ipa-bits 99 \
+         --kernel 6 --kernel-page 5K",
+        expect![[r#"
+            --- stderr
+            error[A001]: --memory: found `16Q`, expected a size such as 16G, 2M or 0x4000_0000
+            --> --memory 16Q
+
+            error[A001]: --page: found `3K`, expected a page size such as 4K, 64K, 2M or 1G
+            --> --page 3K
+
+            error[A001]: --vmm: found `xen`, expected qemu or kvmtool, perhaps with a version as in qemu=11.1
+            --> --vmm xen
+
+            error[A001]: --vcpus: found `0`, expected a number of at least 1
+            --> --vcpus 0
+
+            error[A001]: --ipa-bits: found `99`, expected a number of address bits from 32 to 64
+            --> --ipa-bits 99
+
+            error[A001]: --pass: found `1:2`, expected a PCI address such as 0000:03:00.0
+            --> --pass 1:2
+
+            error[A001]: --numa: found `cpu=1`, expected cpus=FIRST-LAST or host-node=N
+            --> --numa 1G,cpu=1
+
+            error[A001]: --kernel: found `6`, expected a version such as 6.12 or 6.1.192
+            --> --kernel 6
+
+            error[A001]: --kernel-page: found `5K`, expected a page size such as 4K, 64K, 2M or 1G
+            --> --kernel-page 5K
+
+            --- exit 2
+        "#]],
+    );
+}
+
+#[test]
+fn memory_beyond_its_maximum() {
+    check(
+        "plan board.host --memory 16G,maxmem=8G",
+        expect![[r#"
+        --- stderr
+        error[A001]: --memory: found `8G`, expected a maxmem of at least 16G
+        --> --memory 16G,maxmem=8G
+
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_description_with_a_fault() {
+    check(
+        "plan broken.host nic.guest",
+        expect![[r#"
+        --- stderr
+        error[L010]: `six` is not a version such as `6.12` or `6.1.192`
+         --> broken.host:2:18
+          |
+        2 |     kernel linux six { page 4K }
+          |                  ^^^
+          |
+          = help: its form is `kernel linux VERSION [{ … }]`
+
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_host_that_is_not_there() {
+    check(
+        "plan nowhere.host nic.guest",
+        expect![[r#"
+        --- stderr
+        error[C010]: `nowhere.host` does not exist
+        --> nowhere.host
+         = help: `live` reads this machine
+
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn a_device_that_the_host_has_not() {
+    check(
+        "plan board.host nic.guest --pass 0000:03:00.0",
+        expect![[r#"
+        --- stderr
+        error[G003]: there is no function 0000:03:00.0 on `board`
+        --> --pass 0000:03:00.0
+         = help: there are: 0000:01:00.0, 0000:02:00.0
+
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
+fn standard_input_is_read_once() {
+    let mut planner = command(&["plan", "-", "-"]);
+    let host = std::fs::File::open(data("board.host")).unwrap();
+    expect![[r#"
+        --- stderr
+        error[A002]: standard input is read for two things
+        --> -
+
+        --- exit 2
+    "#]]
+    .assert_eq(&finish(planner.stdin(host)).told());
+}
+
+#[test]
+fn a_host_from_standard_input() {
+    let mut planner = command(&["plan", "-", "nic.guest", "--emit", "kvmtool"]);
+    let mut planner = planner.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    planner.stdin.take().unwrap().write_all(&std::fs::read(data("board.host")).unwrap()).unwrap();
+    let output = planner.wait_with_output().unwrap();
+    assert_eq!(
+        output.stdout,
+        run(&["plan", "board.host", "nic.guest", "--emit", "kvmtool"]).stdout.as_bytes()
+    );
+}
+
+#[test]
+fn json_names_its_schema_and_verdict() {
+    let fits = run(&["plan", "board.host", "nic.guest", "--json"]);
+    assert!(
+        fits.stdout.starts_with("{\n  \"schema\": \"plan/1\",\n  \"verdict\": \"fits\",\n"),
+        "{}",
+        fits.stdout
+    );
+    assert_eq!((fits.status, fits.stderr.as_str()), (0, ""));
+    let refused = run(&["plan", "board.host", "virt.guest", "--format", "json"]);
+    assert!(refused.stdout.starts_with("{\n  \"schema\": \"plan/1\",\n  \"verdict\": \"impossible\",\n"));
+    assert_eq!((refused.status, refused.stderr.as_str()), (1, ""));
+}
+
+#[test]
+fn a_target_that_cannot_express_the_plan() {
+    check(
+        "plan board.host nic.guest --emit libvirt",
+        expect![[r#"
+        --- stderr
+        error[E001]: the plan was made for kvmtool 2024.7
+        --> --emit libvirt
+         = help: plan again with --vmm qemu
+
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn no_configuration_without_a_layout() {
+    let run = run(&["plan", "board.host", "virt.guest", "--emit", "qemu"]);
+    assert_eq!((run.status, run.stdout.as_str()), (1, ""));
+    assert!(run.stderr.starts_with("no layout: 4 GiB of RAM"), "{}", run.stderr);
+}
+
+#[test]
+fn emit_takes_what_plan_prints() {
+    let planned = run(&["plan", "board.host", "nic.guest", "--json"]).stdout;
+    let mut emit = command(&["emit", "-"]);
+    let mut emit = emit.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    emit.stdin.take().unwrap().write_all(planned.as_bytes()).unwrap();
+    let emitted = String::from_utf8(emit.wait_with_output().unwrap().stdout).unwrap();
+    assert_eq!(emitted, run(&["plan", "board.host", "nic.guest", "--emit", "kvmtool"]).stdout);
+}
+
+#[test]
+fn emit_of_something_else() {
+    check(
+        "emit nic.guest",
+        expect![[r#"
+        --- stderr
+        error[A003]: `nic.guest` is no plan: expected value at line 1 column 1
+         --> nic.guest:1:1
+          |
+        1 | guest "nic" {
+          | ^^^^^^^^^^^^^
+          |
+          = help: `planner plan HOST GUEST --json` prints one
+
+        --- exit 2
+    "#]],
+    );
+}
