@@ -151,6 +151,10 @@ codes! {
         "base address registers disagree about the offset of a window"
         "All devices in one window of a host bridge should show the same difference between `resource`, the address for \
          CPUs, and the register in `config`, the address on the bus. They do not, so no offset is assumed.";
+    TOO_MANY_BRIDGES = "C059" Warning
+        "more host bridges than a machine has"
+        "The largest machines have several hundred host bridges; the reader takes 4096. Functions below further ones were \
+         passed over.";
     UNKNOWN_IOMMU = "C060" Warning
         "an IOMMU of unknown kind"
         "The kind of an IOMMU is told by its name in `sys/class/iommu`, which its driver makes. No driver known to this \
