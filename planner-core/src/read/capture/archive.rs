@@ -323,8 +323,16 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or(ErrorKind::FileTooLarge)?;
+        if self.left == 0 {
+            let more = self.stream.read(&mut [0])?;
+            return if more == 0 { Ok(0) } else { Err(ErrorKind::FileTooLarge.into()) };
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = match buffer.get_mut(..most) {
+            Some(buffer) => self.stream.read(buffer)?,
+            None => 0,
+        };
+        self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
 }

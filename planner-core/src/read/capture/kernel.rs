@@ -152,7 +152,7 @@ fn counted_page_size(tree: &Tree) -> Option<PageSize> {
     }
 }
 
-/// Whether `allow_unsafe_interrupts` is set for either module: what sysfs says now, else what the command line asked for.
+/// Whether `allow_unsafe_interrupts` is set for either module: what sysfs says, else what the command line asked for.
 fn unsafe_interrupts(tree: &Tree) -> Option<bool> {
     const MODULES: [&str; 2] = ["vfio_iommu_type1", "iommufd"];
     let now = MODULES.into_iter().filter_map(|module| {
