@@ -82,7 +82,7 @@ fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagn
     if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(vec![too_large(path, MAX_TEXT_BYTES)]);
     }
-    let text = text(path, bytes).map_err(|diagnostic| vec![diagnostic])?;
+    let text = text(path, bytes)?;
     let content = if text.trim_start().starts_with(['{', '[']) {
         Content::Json(text)
     } else {
@@ -100,21 +100,26 @@ fn capture(name: &str, read: (Tree, Vec<Diagnostic>)) -> Result<Loaded, Vec<Diag
 }
 
 /// The bytes as text, without a byte order mark.
-fn text(path: &str, bytes: Vec<u8>) -> Result<String, Diagnostic> {
-    let not_an_input = |message| Diagnostic::new(&codes::NOT_AN_INPUT, Origin::file(path), message);
+fn text(path: &str, bytes: Vec<u8>) -> Result<String, Vec<Diagnostic>> {
+    let refuse = |message: String, help: &str| {
+        Err(vec![Diagnostic::new(&codes::NOT_AN_INPUT, Origin::file(path), message).help(help)])
+    };
     if bytes.iter().all(u8::is_ascii_whitespace) {
         let help = "a description starts with `host \"NAME\" {` or `guest \"NAME\" {`";
-        return Err(not_an_input(format!("`{path}` is empty")).help(help));
+        return refuse(format!("`{path}` is empty"), help);
     }
     if let Some((kind, help)) = foreign(&bytes) {
-        return Err(not_an_input(format!("`{path}` is {kind}")).help(help));
+        return refuse(format!("`{path}` is {kind}"), help);
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        not_an_input(format!("`{path}` is no text: byte {at} is not UTF-8")).help(INPUTS)
-    })?;
+    let text = match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) => {
+            let at = error.utf8_error().valid_up_to();
+            return refuse(format!("`{path}` is no text: byte {at} is not UTF-8"), INPUTS);
+        }
+    };
     if let Some(at) = text.find('\0') {
-        return Err(not_an_input(format!("`{path}` is no text: byte {at} is zero")).help(INPUTS));
+        return refuse(format!("`{path}` is no text: byte {at} is zero"), INPUTS);
     }
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }

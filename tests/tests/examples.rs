@@ -33,7 +33,7 @@ fn facts(folder: &Path) -> HostFacts {
         Ok(text) => language::parse_host("host.host", &text),
         Err(_) => {
             let bytes = std::fs::read(folder.join("host.tar.gz")).expect("host.host or host.tar.gz");
-            let (tree, found) = capture::from_archive(&bytes, "capture");
+            let (tree, found) = capture::from_archive(&bytes, "host.tar.gz");
             assert!(!planner_core::diag::has_errors(&found), "{found:#?}");
             capture::facts(&tree, "capture")
         }

@@ -295,7 +295,7 @@ pub(crate) fn describe(name: &str, bytes: &[u8]) -> Result<String, String> {
         return String::from_utf8(bytes.to_vec())
             .map_err(|_| format!("{name} is neither text nor a capture"));
     }
-    let (tree, found) = capture::from_archive(bytes);
+    let (tree, found) = capture::from_archive(bytes, name);
     if let Some(error) = found.iter().find(|diagnostic| diagnostic.is_error()) {
         return Err(format!("{name}: {}", error.message));
     }

@@ -97,9 +97,12 @@ fn a_copy_of_the_state_after_an_experiment_is_not_the_capture() {
         .file("host/post/sys/kernel/iommu_groups/0/type", b"identity\n")
         .file("host/post/proc/iomem", b"")
         .file("host/sys/kernel/iommu_groups/0/type", b"DMA\n");
-    let tree = check(&archive.tar(), &expect![[r#"
+    let tree = check(
+        &archive.tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
-    "#]]);
+    "#]],
+    );
     assert_eq!(tree.file(MINIMUM.0), Some(MINIMUM.1));
 }
 
@@ -109,48 +112,66 @@ fn of_two_captures_the_larger_is_taken() {
         .file("one/sys/kernel/iommu_groups/0/type", b"DMA\n")
         .file("two/sys/kernel/iommu_groups/0/type", b"DMA\n")
         .file("two/sys/kernel/iommu_groups/1/type", b"DMA\n");
-    check(&archive.tar(), &expect![[r#"
+    check(
+        &archive.tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         sys/kernel/iommu_groups/1/type
         warning[C006] x.tar.gz: the archive holds several captures, `one`, `two`; `two` was taken
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn what_is_not_on_the_list_is_passed_over() {
     let archive =
         minimal().file("sys/devices/pci0000:00/0000:00:01.0/rom", b"secret").file("etc/shadow", b"root");
-    check(&archive.tar(), &expect![[r#"
+    check(
+        &archive.tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_archive_without_a_capture_is_an_error() {
-    check(&Archive::new().file("README", b"hello").gzip(), &expect![[r#"
+    check(
+        &Archive::new().file("README", b"hello").gzip(),
+        &expect![[r#"
         error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
             help: `planner capture` makes a capture
-    "#]]);
-    check(&gzip(b""), &expect![[r#"
+    "#]],
+    );
+    check(
+        &gzip(b""),
+        &expect![[r#"
         error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
             help: `planner capture` makes a capture
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn absolute_paths_are_refused() {
-    check(&minimal().file("/sys/kernel/iommu_groups/1/type", b"DMA\n").tar(), &expect![[r#"
+    check(
+        &minimal().file("/sys/kernel/iommu_groups/1/type", b"DMA\n").tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C004] x.tar.gz: the entry `/sys/kernel/iommu_groups/1/type` has an absolute path
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn paths_that_lead_out_are_refused() {
-    check(&minimal().file("host/../sys/kernel/iommu_groups/1/type", b"DMA\n").tar(), &expect![[r#"
+    check(
+        &minimal().file("host/../sys/kernel/iommu_groups/1/type", b"DMA\n").tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C004] x.tar.gz: the entry `host/../sys/kernel/iommu_groups/1/type` leads out of the archive with `..`
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -161,11 +182,14 @@ fn paths_that_are_too_long_or_too_deep_are_refused() {
         header.set_size(0);
         builder.append_data(&mut header, format!("{path}x"), std::io::empty()).unwrap();
     }
-    check(&Archive(builder).tar(), &expect![[r#"
+    check(
+        &Archive(builder).tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C004] x.tar.gz: the entry `long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/long/…` has a path of 5001 bytes, more than 4096
         warning[C004] x.tar.gz: the entry `d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/d/…` is 401 directories deep, more than 300
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -175,39 +199,48 @@ fn hard_links_devices_and_sparse_files_are_refused() {
         .entry("proc/iomem", EntryType::Char, "", b"")
         .entry("proc/cmdline", EntryType::Fifo, "", b"")
         .entry("proc/meminfo", EntryType::Symlink, "../etc/shadow", b"");
-    check(&archive.tar(), &expect![[r#"
+    check(
+        &archive.tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C005] x.tar.gz: the entry `proc/version` is a hard link
         warning[C005] x.tar.gz: the entry `proc/iomem` is a device or a pipe
         warning[C005] x.tar.gz: the entry `proc/cmdline` is a device or a pipe
         warning[C005] x.tar.gz: the entry `proc/meminfo` is a symbolic link, not a file
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_link_without_target_is_refused() {
-    check(&minimal().link("sys/bus/pci/devices/0000:00:01.0", "").tar(), &expect![[r#"
+    check(
+        &minimal().link("sys/bus/pci/devices/0000:00:01.0", "").tar(),
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C005] x.tar.gz: the entry `sys/bus/pci/devices/0000:00:01.0` is a symbolic link whose target is missing, too long or no text
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_long_file_is_cut() {
     let long = vec![b'x'; 64 * 1024 + 1];
-    let tree =
-        check(&minimal().file("proc/cmdline", &long).file("proc/cpuinfo", &long).tar(), &expect![[r#"
+    let tree = check(
+        &minimal().file("proc/cmdline", &long).file("proc/cpuinfo", &long).tar(),
+        &expect![[r#"
             proc/cmdline
             proc/cpuinfo
             sys/kernel/iommu_groups/0/type
             warning[C009] proc/cmdline: `proc/cmdline` is longer than 64 KiB
-        "#]]);
+        "#]],
+    );
     assert_eq!(tree.file("proc/cmdline").map(<[u8]>::len), Some(64 * 1024));
     assert_eq!(tree.file("proc/cpuinfo").map(<[u8]>::len), Some(4096));
 }
 
 /// Bounds that a test reaches quickly.
-const SMALL: Limits = Limits { archive_bytes: 100_000, inflated_bytes: 50_000, entries: 20, kept_bytes: 5000 };
+const SMALL: Limits =
+    Limits { archive_bytes: 100_000, inflated_bytes: 50_000, entries: 20, kept_bytes: 5000 };
 
 fn check_within_small(bytes: &[u8], expected: &Expect) {
     let (_, diagnostics) = from_archive_within(bytes, "x.tar.gz", &SMALL);
@@ -218,94 +251,127 @@ fn check_within_small(bytes: &[u8], expected: &Expect) {
 fn too_many_entries_end_the_reading() {
     let archive = |count| (1..count).fold(minimal(), |archive, _| archive.file("x", b"")).tar();
     check_within_small(&archive(20), &expect![[r#""#]]);
-    check_within_small(&archive(21), &expect![[r#"
+    check_within_small(
+        &archive(21),
+        &expect![[r#"
         error[C003] x.tar.gz: the archive has more than 20 entries
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_bomb_ends_the_reading() {
     let bomb = |size| minimal().file("bomb", &vec![0; size]).gzip();
     check_within_small(&bomb(40_000), &expect![[r#""#]]);
-    check_within_small(&bomb(60_000), &expect![[r#"
+    check_within_small(
+        &bomb(60_000),
+        &expect![[r#"
         error[C003] x.tar.gz: the archive holds more than 50000 bytes after decompression
-    "#]]);
+    "#]],
+    );
     assert!(bomb(60_000).len() < 1000);
 }
 
 #[test]
 fn more_than_can_be_kept_ends_the_reading() {
-    check_within_small(&minimal().file("proc/iomem", &[b'\n'; 6000]).tar(), &expect![[r#"
+    check_within_small(
+        &minimal().file("proc/iomem", &[b'\n'; 6000]).tar(),
+        &expect![[r#"
         error[C003] x.tar.gz: the files that are read hold more than 5000 bytes together
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_archive_that_is_too_large_is_not_read() {
-    check_within_small(&minimal().file("x", &[0; 100_000]).tar(), &expect![[r#"
+    check_within_small(
+        &minimal().file("x", &[0; 100_000]).tar(),
+        &expect![[r#"
         error[C003] x.tar.gz: the archive has 102912 bytes, more than 100000 bytes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_truncated_archive_gives_what_it_held() {
     let whole = minimal().file("proc/version", &vec![b'x'; 5000]).file("proc/cmdline", b"quiet\n").tar();
-    check(&whole[..1536], &expect![[r#"
+    check(
+        &whole[..1536],
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C002] x.tar.gz: the archive ends early; 2 entries were seen
             help: make or copy the capture again; groups and devices may be missing from this one
-    "#]]);
-    check(&whole[..1700], &expect![[r#"
+    "#]],
+    );
+    check(
+        &whole[..1700],
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C002] x.tar.gz: the archive ends early; 2 entries were seen
             help: make or copy the capture again; groups and devices may be missing from this one
-    "#]]);
+    "#]],
+    );
     let compressed = gzip(&whole);
-    check(&compressed[..compressed.len() - 20], &expect![[r#"
+    check(
+        &compressed[..compressed.len() - 20],
+        &expect![[r#"
         proc/cmdline
         proc/version
         sys/kernel/iommu_groups/0/type
         warning[C002] x.tar.gz: the archive ends early; 3 entries were seen
             help: make or copy the capture again; groups and devices may be missing from this one
-    "#]]);
-    check(&compressed[..20], &expect![[r#"
+    "#]],
+    );
+    check(
+        &compressed[..20],
+        &expect![[r#"
         warning[C002] x.tar.gz: the archive ends early; 0 entries were seen
             help: make or copy the capture again; groups and devices may be missing from this one
         error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
             help: `planner capture` makes a capture
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_wrong_checksum_is_noticed() {
     let mut header = minimal().file("proc/cmdline", b"quiet\n").tar();
     header[1024] ^= 1;
-    check(&header, &expect![[r#"
+    check(
+        &header,
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C002] x.tar.gz: the archive cannot be read further; 1 entry was seen
             note: archive header checksum mismatch
             help: make or copy the capture again; groups and devices may be missing from this one
-    "#]]);
+    "#]],
+    );
     let mut stream = minimal().gzip();
     let at = stream.len() - 8;
     stream[at] ^= 1;
-    check(&stream, &expect![[r#"
+    check(
+        &stream,
+        &expect![[r#"
         sys/kernel/iommu_groups/0/type
         warning[C002] x.tar.gz: the archive cannot be read further; 1 entry was seen
             note: corrupt gzip stream does not have a matching checksum
             help: make or copy the capture again; groups and devices may be missing from this one
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_size_that_is_no_number_is_noticed() {
     let mut bytes = minimal().tar();
     bytes[124..136].fill(b'z');
-    check(&bytes, &expect![[r#"
+    check(
+        &bytes,
+        &expect![[r#"
         warning[C002] x.tar.gz: the archive cannot be read further; 0 entries were seen
             note: archive header checksum mismatch
             help: make or copy the capture again; groups and devices may be missing from this one
         error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
             help: `planner capture` makes a capture
-    "#]]);
+    "#]],
+    );
 }

@@ -12,7 +12,7 @@ pub enum Place {
     Function,
     /// The pattern is a path in the directory of an IOMMU: below `sys/devices`, `…/iommu/NAME`.
     Iommu,
-    /// The pattern is a name beside the directory of a PCI root bus: next to `pci0000:00`, below `sys/devices/platform`.
+    /// The pattern is a name beside the directory of a PCI root bus: next to `pci0000:00`, in `sys/devices/platform`.
     HostBridge,
 }
 

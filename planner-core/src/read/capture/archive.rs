@@ -34,7 +34,7 @@ pub const LIMITS: Limits = Limits {
     archive_bytes: 128 * MIB,
     inflated_bytes: 256 * MIB,
     entries: 400_000,
-    kept_bytes: 64 * 1024 * 1024,
+    kept_bytes: 32 * 1024 * 1024,
 };
 
 /// Longest path, and longest target of a link, in bytes (`PATH_MAX` in include/uapi/linux/limits.h).
@@ -58,8 +58,8 @@ fn is_gzip(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x1f, 0x8b])
 }
 
-/// The capture in an archive of this name. What was understood before a fault is in the tree; when nothing usable is, one of the
-/// diagnostics is an error.
+/// The capture in an archive of this name. What was understood before a fault is in the tree; when nothing usable is,
+/// one of the diagnostics is an error.
 #[must_use]
 pub fn from_archive(bytes: &[u8], name: &str) -> (Tree, Vec<Diagnostic>) {
     from_archive_within(bytes, name, &LIMITS)
@@ -166,25 +166,19 @@ fn escaped(error: &std::io::Error) -> String {
 
 /// Takes what the allow-list wants of one entry.
 fn take_entry(mut entry: Entry<'_, impl Read>, roots: &mut Roots, log: &mut Log) -> Result<(), Fault> {
-    let path = match clean_path(&entry.path_bytes()) {
-        Ok(path) => path,
-        Err(Some(refusal)) => {
-            log.push(refusal);
-            return Ok(());
-        }
-        Err(None) => return Ok(()),
-    };
+    let Some(path) = clean_path(&entry.path_bytes(), log) else { return Ok(()) };
     let Some((root, inner, take)) = locate(&path) else { return Ok(()) };
     let Some(node) = node(&mut entry, &path, take, log)? else { return Ok(()) };
     roots.insert(root, inner, node)
 }
 
-/// The path of an entry without empty and `.` components; `Err(None)` when it is nothing that the list could hold.
-fn clean_path(bytes: &[u8]) -> Result<String, Option<Diagnostic>> {
-    let lossy = String::from_utf8_lossy(bytes.get(..MAX_PATH_BYTES).unwrap_or(bytes));
-    let refuse = |why: &str| {
-        let message = format!("the entry {} {why}", quoted(&lossy));
-        Err(Some(Diagnostic::new(&codes::REFUSED_PATH, Origin::Unstated, message)))
+/// The path of an entry without empty and `.` components, unless it is refused or nothing that the list could hold.
+fn clean_path(bytes: &[u8], log: &mut Log) -> Option<String> {
+    let mut refuse = |why: &str| {
+        let shown = quoted(&String::from_utf8_lossy(bytes.get(..MAX_PATH_BYTES).unwrap_or(bytes)));
+        let message = format!("the entry {shown} {why}");
+        log.push(Diagnostic::new(&codes::REFUSED_PATH, Origin::Unstated, message));
+        None
     };
     if bytes.len() > MAX_PATH_BYTES {
         return refuse(&format!("has a path of {} bytes, more than {MAX_PATH_BYTES}", bytes.len()));
@@ -192,7 +186,7 @@ fn clean_path(bytes: &[u8]) -> Result<String, Option<Diagnostic>> {
     if bytes.starts_with(b"/") {
         return refuse("has an absolute path");
     }
-    let Ok(text) = std::str::from_utf8(bytes) else { return Err(None) };
+    let text = std::str::from_utf8(bytes).ok()?;
     let parts: Vec<&str> = text.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if parts.contains(&"..") {
         return refuse("leads out of the archive with `..`");
@@ -200,7 +194,7 @@ fn clean_path(bytes: &[u8]) -> Result<String, Option<Diagnostic>> {
     if parts.len() > MAX_DEPTH {
         return refuse(&format!("is {} directories deep, more than {MAX_DEPTH}", parts.len()));
     }
-    Ok(parts.join("/"))
+    Some(parts.join("/"))
 }
 
 /// Splits a path of the archive into the root of a capture and a path of the allow-list.
@@ -329,8 +323,16 @@ struct Bounded<R> {
 
 impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let count = self.stream.read(buffer)?;
-        self.left = self.left.checked_sub(count as u64).ok_or(ErrorKind::FileTooLarge)?;
+        if self.left == 0 {
+            let more = self.stream.read(&mut [0])?;
+            return if more == 0 { Ok(0) } else { Err(ErrorKind::FileTooLarge.into()) };
+        }
+        let most = usize::try_from(self.left).unwrap_or(usize::MAX).min(buffer.len());
+        let count = match buffer.get_mut(..most) {
+            Some(buffer) => self.stream.read(buffer)?,
+            None => 0,
+        };
+        self.left = self.left.saturating_sub(count as u64);
         Ok(count)
     }
 }

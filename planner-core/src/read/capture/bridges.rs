@@ -13,6 +13,9 @@ use crate::diag::{Diagnostic, Origin};
 use crate::facts::Arch;
 use crate::facts::host::{RootComplexFact, StreamMapFact};
 
+/// Most host bridges of one host; the largest machines have several hundred.
+const MAX_BRIDGES: usize = 4096;
+
 /// A host bridge while its parts are gathered.
 pub(super) struct Bridge {
     /// PCI segment.
@@ -48,6 +51,12 @@ fn bridges(tree: &Tree, functions: Vec<Function>, log: &mut Log) -> Vec<Bridge> 
     for function in functions {
         let segment = function.fact.address.segment();
         let (first_bus, path) = root_bus(&function.path).unwrap_or((0, ""));
+        if bridges.len() >= MAX_BRIDGES && !bridges.contains_key(&(segment, first_bus)) {
+            let message =
+                format!("{} is below one more than {MAX_BRIDGES} host bridges", function.fact.address);
+            log.push(Diagnostic::new(&codes::TOO_MANY_BRIDGES, function.fact.origin.clone(), message));
+            continue;
+        }
         let bridge = bridges.entry((segment, first_bus)).or_insert_with(|| {
             if path.is_empty() {
                 let message = format!("the host bridge of {} is not in the capture", function.fact.address);
@@ -152,4 +161,56 @@ fn streams(functions: &[Function]) -> Vec<StreamMapFact> {
         }
     }
     streams
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_bus_is_the_last_of_a_path() {
+        let cases = [
+            ("sys/devices/pci0000:00/0000:00:01.0", Some((0, "sys/devices/pci0000:00"))),
+            (
+                "sys/devices/platform/x.pcie/pci0002:40/0002:40:00.0/0002:41:00.0",
+                Some((0x40, "sys/devices/platform/x.pcie/pci0002:40")),
+            ),
+            (
+                "sys/devices/pci0000:00/0000:00:0e.0/pci10000:e0/10000:e0:06.0",
+                Some((0xe0, "sys/devices/pci0000:00/0000:00:0e.0/pci10000:e0")),
+            ),
+            ("sys/bus/pci/devices/0000:00:01.0", None),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(root_bus(path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn buses_end_at_the_next_bridge_or_where_configuration_space_ends() {
+        let bridge = |segment, first_bus| Bridge {
+            segment,
+            first_bus,
+            last_bus: 0xff,
+            node_name: None,
+            path: String::new(),
+            functions: Vec::new(),
+        };
+        let mut bridges = vec![bridge(0, 0), bridge(0, 0x40), bridge(1, 0), bridge(2, 0xff)];
+        let iomem = [
+            "PCI ECAM 0000 [bus 00-7f]",
+            "PCI MMCONFIG 0001 [bus 00-0f]",
+            "PCI ECAM",
+            "PCI ECAM 0002 [bus 00-zz]",
+        ];
+        let resource = |name: &str| Resource {
+            span: crate::addr::Span::full(),
+            name: name.to_owned(),
+            parent: None,
+            origin: Origin::Unstated,
+        };
+        bound_buses(&mut bridges, &iomem.map(resource));
+        let last: Vec<u8> = bridges.iter().map(|bridge| bridge.last_bus).collect();
+        assert_eq!(last, [0x3f, 0x7f, 0x0f, 0xff]);
+    }
 }

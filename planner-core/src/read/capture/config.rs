@@ -73,3 +73,48 @@ fn word(config: &[u8], at: usize) -> Option<u16> {
 fn dword(config: &[u8], at: usize) -> Option<u32> {
     config.get(at..)?.first_chunk().copied().map(u32::from_le_bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Configuration space with a capability list that starts at 0x40.
+    fn config(capabilities: &[(usize, [u8; 4])]) -> Vec<u8> {
+        let mut config = vec![0; 256];
+        config[0x06] = 0x10;
+        config[0x34] = 0x40;
+        for (at, bytes) in capabilities {
+            config[*at..*at + 4].copy_from_slice(bytes);
+        }
+        config
+    }
+
+    #[test]
+    fn vectors_are_counted() {
+        let config = config(&[(0x40, [MSI, 0x50, 0b1010, 0]), (0x50, [MSI_X, 0, 0x3f, 0x80])]);
+        assert_eq!(vectors(&config), Vectors { msi: Some(32), msix: Some(64) });
+    }
+
+    #[test]
+    fn lists_that_loop_or_leave_the_file_end() {
+        let looped = config(&[(0x40, [0x01, 0x50, 0, 0]), (0x50, [0x10, 0x40, 0, 0])]);
+        assert_eq!(vectors(&looped), Vectors::default());
+        let header = config(&[(0x40, [0x01, 0x04, 0, 0]), (0x04, [MSI, 0, 0, 0])]);
+        assert_eq!(vectors(&header), Vectors::default());
+        let whole = config(&[(0x40, [MSI, 0, 0, 0])]);
+        assert_eq!(vectors(&whole).msi, Some(1));
+        assert_eq!(vectors(&whole[..64]), Vectors::default());
+        assert_eq!(vectors(&whole[..66]), Vectors::default());
+        assert_eq!(vectors(&[]), Vectors::default());
+    }
+
+    #[test]
+    fn registers_hold_bus_addresses() {
+        let mut config = vec![0; 64];
+        config[0x10..0x18].copy_from_slice(&[0x0c, 0x00, 0x00, 0x80, 0x01, 0, 0, 0]);
+        assert_eq!(bar_address(&config, 0, BarWidth::Bits32), Some(0x8000_0000));
+        assert_eq!(bar_address(&config, 0, BarWidth::Bits64), Some(0x1_8000_0000));
+        assert_eq!(bar_address(&config, 2, BarWidth::Bits32), None);
+        assert_eq!(bar_address(&config[..0x14], 0, BarWidth::Bits64), None);
+    }
+}

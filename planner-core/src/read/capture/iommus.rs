@@ -134,3 +134,44 @@ fn amd_aperture(
 fn amd_base(iomem: &[Resource]) -> Option<Hpa> {
     iomem.iter().find(|resource| resource.name == "amd_iommu").map(|resource| resource.span.first())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::capture::Node;
+
+    #[test]
+    fn names_tell_the_kind() {
+        let cases = [
+            ("smmu3.0x000000000c020000", Some(IommuModel::SmmuV3), Some(Hpa::at(0xc02_0000))),
+            ("smmu3.?", Some(IommuModel::SmmuV3), None),
+            ("smmu.0x2b500000", Some(IommuModel::SmmuV2), Some(Hpa::at(0x2b50_0000))),
+            ("dmar12", Some(IommuModel::IntelVtd), None),
+            ("ivhd0", Some(IommuModel::AmdVi), None),
+            ("0000:00:01.0", Some(IommuModel::VirtioIommu), None),
+            ("a003e00.virtio_mmio", Some(IommuModel::VirtioIommu), None),
+            ("riscv-iommu@3010000.iommu", Some(IommuModel::Riscv), None),
+            ("fd900000.iommu", None, None),
+        ];
+        for (name, kind, base) in cases {
+            assert_eq!(model(name), (kind, base), "{name}");
+        }
+    }
+
+    #[test]
+    fn amd_page_tables_are_as_deep_as_the_hardware_says_since_the_generic_page_table() {
+        let aperture = |features: &str, version| {
+            let mut tree = Tree::default();
+            tree.insert("x/amd-iommu/features", Node::File(features.as_bytes().to_vec()));
+            amd_aperture(&tree, "x", version, &mut Log::default())
+        };
+        let (old, new) = (Some(KernelVersion::new(6, 12)), Some(KernelVersion::new(7, 3)));
+        assert_eq!(aperture("29d3:0\n", new), Some(Span::full()));
+        assert_eq!(aperture("21d3:0\n", new), Span::of(0, (1 << 48) - 1));
+        assert_eq!(aperture("25d3\n", new), Span::of(0, (1 << 57) - 1));
+        assert_eq!(aperture("2dd3\n", new), None);
+        assert_eq!(aperture("21d3:0\n", old), Some(Span::full()));
+        assert_eq!(aperture("21d3:0\n", None), None);
+        assert_eq!(aperture("?\n", new), None);
+    }
+}

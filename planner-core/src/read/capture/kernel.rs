@@ -152,7 +152,7 @@ fn counted_page_size(tree: &Tree) -> Option<PageSize> {
     }
 }
 
-/// Whether `allow_unsafe_interrupts` is set for either module: what sysfs says now, else what the command line asked for.
+/// Whether `allow_unsafe_interrupts` is set for either module: what sysfs says, else what the command line asked for.
 fn unsafe_interrupts(tree: &Tree) -> Option<bool> {
     const MODULES: [&str; 2] = ["vfio_iommu_type1", "iommufd"];
     let now = MODULES.into_iter().filter_map(|module| {
@@ -160,12 +160,12 @@ fn unsafe_interrupts(tree: &Tree) -> Option<bool> {
             .and_then(|line| switch(&line))
     });
     let command_line = first_line(tree, "proc/cmdline").unwrap_or_default();
-    let asked = command_line.split_whitespace().filter_map(|word| {
+    let mut asked = command_line.split_whitespace().filter_map(|word| {
         let (name, value) = word.split_once('=')?;
         let (module, parameter) = name.split_once('.')?;
         (MODULES.contains(&module) && parameter == "allow_unsafe_interrupts").then(|| switch(value)).flatten()
     });
-    now.reduce(|one, other| one || other).or_else(|| asked.last())
+    now.reduce(|one, other| one || other).or_else(|| asked.next_back())
 }
 
 /// A boolean module parameter (`kstrtobool` in lib/kstrtox.c).
@@ -174,5 +174,61 @@ fn switch(text: &str) -> Option<bool> {
         "y" | "yes" | "1" | "on" | "t" | "true" => Some(true),
         "n" | "no" | "0" | "off" | "f" | "false" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::capture::Node;
+
+    fn tree(files: &[(&str, &str)]) -> Tree {
+        let mut tree = Tree::default();
+        for (path, content) in files {
+            tree.insert(*path, Node::File(content.as_bytes().to_vec()));
+        }
+        tree
+    }
+
+    #[test]
+    fn amounts_of_memory_tell_the_page_size() {
+        let meminfo = |amounts: &[u64]| {
+            let fields = ["MemTotal", "MemFree", "Cached", "Active", "Mapped", "Slab", "VmallocTotal"];
+            let lines = fields.iter().zip(amounts).map(|(field, kib)| format!("{field}: {kib} kB\n"));
+            counted_page_size(&tree(&[("proc/meminfo", &lines.collect::<String>())]))
+        };
+        assert_eq!(meminfo(&[4000, 300, 20, 16, 8, 4]), Some(PageSize::K4));
+        assert_eq!(meminfo(&[4000, 320, 16, 32, 48, 64]), Some(PageSize::K16));
+        assert_eq!(meminfo(&[64000, 640, 128, 64, 192, 256]), Some(PageSize::K64));
+        // Amounts of zero prove nothing, and neither do others than those counted in pages.
+        assert_eq!(meminfo(&[4000, 320, 16, 32, 48, 0]), None);
+        assert_eq!(meminfo(&[64000, 640, 128, 64, 192, 256, 3]), Some(PageSize::K64));
+        assert_eq!(meminfo(&[4001, 320, 16, 32, 48, 64]), None);
+    }
+
+    #[test]
+    fn the_architecture_is_told_by_many_files() {
+        let cases = [
+            ("proc/sys/kernel/arch", "riscv64\n", Some(Arch::Riscv64)),
+            ("uname.txt", "Linux x86_64 6.12.1 #1 SMP aarch64 GNU/Linux\n", Some(Arch::Aarch64)),
+            ("proc/cpuinfo", "processor : 0\nCPU implementer\t: 0x41\n", Some(Arch::Aarch64)),
+            ("proc/version", "Linux version 6.12.1 (x86_64-linux-gnu-gcc)\n", Some(Arch::X86_64)),
+            ("proc/version", "Linux version 6.12.1 (gcc)\n", None),
+        ];
+        for (path, content, expected) in cases {
+            assert_eq!(arch(&tree(&[(path, content)]), &mut Log::default()), expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn unsafe_interrupts_of_either_module_count() {
+        let path = |module| format!("sys/module/{module}/parameters/allow_unsafe_interrupts");
+        let (type1, iommufd) = (path("vfio_iommu_type1"), path("iommufd"));
+        assert_eq!(unsafe_interrupts(&tree(&[(&type1, "N\n"), (&iommufd, "Y\n")])), Some(true));
+        assert_eq!(unsafe_interrupts(&tree(&[(&type1, "N\n")])), Some(false));
+        assert_eq!(unsafe_interrupts(&tree(&[(&type1, "?\n")])), None);
+        let command_line = "iommufd.allow_unsafe_interrupts=0 vfio_iommu_type1.allow_unsafe_interrupts=on";
+        assert_eq!(unsafe_interrupts(&tree(&[("proc/cmdline", command_line)])), Some(true));
+        assert_eq!(unsafe_interrupts(&tree(&[("proc/cmdline", "x.allow_unsafe_interrupts=1")])), None);
     }
 }

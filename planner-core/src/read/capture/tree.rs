@@ -159,3 +159,60 @@ impl Tree {
         self.nodes.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tree(links: &[(&str, &str)]) -> Tree {
+        let mut tree = Tree::default();
+        tree.insert("a/b/file", Node::File(b"x".to_vec()));
+        tree.insert("a/b.d/file", Node::File(b"x".to_vec()));
+        for (path, target) in links {
+            tree.insert(*path, Node::Link((*target).to_owned()));
+        }
+        tree
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_tree() {
+        let tree = tree(&[
+            ("to-dir", "a/b"),
+            ("a/up", "../to-dir/file"),
+            ("out", "../etc"),
+            ("root", "/a/b"),
+            ("self", "self"),
+            ("gone", "a/c"),
+        ]);
+        let cases = [
+            ("a/b", Ok("a/b")),
+            ("./a//b/./file", Ok("a/b/file")),
+            ("to-dir/file", Ok("a/b/file")),
+            ("a/up", Ok("a/b/file")),
+            ("out", Err(LinkFault::Escape)),
+            ("..", Err(LinkFault::Escape)),
+            ("root", Err(LinkFault::Escape)),
+            ("self", Err(LinkFault::Loop)),
+            ("gone", Err(LinkFault::Dangling)),
+        ];
+        for (path, expected) in cases {
+            assert_eq!(tree.canonical(path), expected.map(str::to_owned), "{path}");
+        }
+    }
+
+    #[test]
+    fn names_of_a_directory_are_those_directly_in_it() {
+        let tree = tree(&[("a/z", "x")]);
+        assert_eq!(tree.names("a").into_iter().collect::<Vec<_>>(), ["b", "b.d", "z"]);
+        assert_eq!(tree.names("a/b").into_iter().collect::<Vec<_>>(), ["file"]);
+        assert!(tree.names("a/c").is_empty());
+    }
+
+    #[test]
+    fn a_path_of_thousands_of_components_ends() {
+        let deep = "d/".repeat(2000);
+        let tree = tree(&[("d", deep.as_str())]);
+        assert_eq!(tree.canonical("d"), Err(LinkFault::Loop));
+        assert_eq!(tree.canonical(&"x/".repeat(2000)), Err(LinkFault::Dangling));
+    }
+}

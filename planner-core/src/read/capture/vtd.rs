@@ -22,8 +22,7 @@ pub(super) fn tables(ecap: u64, command_line: &str) -> Tables {
         .split_whitespace()
         .filter_map(|word| word.strip_prefix("intel_iommu="))
         .flat_map(|options| options.split(','))
-        .filter(|option| matches!(*option, "sm_on" | "sm_off"))
-        .next_back()
+        .rfind(|option| matches!(*option, "sm_on" | "sm_off"))
         == Some("sm_off");
     let scalable = bit(ecap, 43) && !off;
     if scalable && bit(ecap, 47) { Tables::FirstStage } else { Tables::SecondStage }
@@ -60,4 +59,56 @@ fn bit(register: u64, number: u64) -> bool {
 
 fn field(register: u64, from: u64, width: u64) -> u64 {
     register >> from & ((1 << width) - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Maximum guest address width, supported adjusted widths, large and huge pages.
+    const CAP_48: u64 = 0x80d2_008c_222f_0606;
+    /// Scalable mode with first stage only.
+    const ECAP_SCALABLE: u64 = 0x8800_00f0_0f4a;
+
+    #[test]
+    fn scalable_mode_is_used_unless_it_is_switched_off() {
+        let cases = [
+            (ECAP_SCALABLE, "intel_iommu=on,sm_on", Tables::FirstStage),
+            (ECAP_SCALABLE, "quiet", Tables::FirstStage),
+            (ECAP_SCALABLE, "intel_iommu=sm_off", Tables::SecondStage),
+            (ECAP_SCALABLE, "intel_iommu=sm_off intel_iommu=sm_on", Tables::FirstStage),
+            (0xf0_0f4a, "intel_iommu=sm_on", Tables::SecondStage),
+        ];
+        for (ecap, command_line, expected) in cases {
+            assert_eq!(tables(ecap, command_line), expected, "{ecap:#x} {command_line}");
+        }
+    }
+
+    #[test]
+    fn the_aperture_is_the_lesser_of_two_widths() {
+        let cap = |mgaw: u64, sagaw: u64, five_levels: u64| (mgaw - 1) << 16 | sagaw << 8 | five_levels << 60;
+        let cases = [
+            (CAP_48, Tables::SecondStage, Some(48)),
+            (CAP_48, Tables::FirstStage, Some(47)),
+            (cap(39, 0b110, 0), Tables::SecondStage, Some(39)),
+            (cap(46, 0b100, 0), Tables::SecondStage, Some(46)),
+            (cap(57, 0b010, 0), Tables::SecondStage, Some(39)),
+            (cap(57, 0b1110, 0), Tables::SecondStage, Some(57)),
+            (cap(57, 0b1110, 0), Tables::FirstStage, Some(47)),
+            (cap(57, 0b1110, 1), Tables::FirstStage, Some(56)),
+            (cap(48, 0b00001, 0), Tables::SecondStage, None),
+            (u64::MAX, Tables::SecondStage, Some(57)),
+        ];
+        for (cap, tables, bits) in cases {
+            let expected = bits.and_then(|bits| Span::of(0, (1_u64 << bits) - 1));
+            assert_eq!(aperture(cap, tables), expected, "{cap:#x} {tables:?}");
+        }
+    }
+
+    #[test]
+    fn page_sizes_follow_the_tables() {
+        assert_eq!(pages(CAP_48, Tables::SecondStage).bitmap(), 0x4020_1000);
+        assert_eq!(pages(0, Tables::SecondStage).bitmap(), 0x1000);
+        assert_eq!(pages(0, Tables::FirstStage).bitmap(), 0x20_1000);
+    }
 }

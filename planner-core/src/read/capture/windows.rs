@@ -130,9 +130,10 @@ fn bus_of(name: &str) -> Option<(u16, u8)> {
     Some((u16::from_str_radix(segment, 16).ok()?, u8::from_str_radix(bus, 16).ok()?))
 }
 
-/// The resources that hold this one, from the inside.
+/// The resources that hold this one, from the inside. The kernel prints five levels (`MAX_IOMEM_LEVEL` in
+/// kernel/resource.c); deeper indentation is somebody's joke.
 fn above<'a>(resource: &Resource, iomem: &'a [Resource]) -> impl Iterator<Item = &'a Resource> {
-    std::iter::successors(parent(resource, iomem), |resource| parent(resource, iomem))
+    std::iter::successors(parent(resource, iomem), |resource| parent(resource, iomem)).take(8)
 }
 
 fn parent<'a>(resource: &Resource, iomem: &'a [Resource]) -> Option<&'a Resource> {
