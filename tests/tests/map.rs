@@ -178,7 +178,7 @@ fn a_listing_has_every_reason() {
           % 0x800_0000..=0x80f_ffff  1 MiB  MSI window
               [K-SWMSI] predicted for group 1
           / 0x100_0000_0000..=0xffff_ffff_ffff_ffff  ~16 EiB  outside aperture
-              the IOMMU of group 1 translates 0x0..=0xff_ffff_ffff only
+              the IOMMU translates nothing but 0x0..=0xff_ffff_ffff for group 1
         guest (guest-physical)
           - 0x0..=0x7ff_ffff  128 MiB  flash
           * 0x800_0000..=0x800_ffff  64 KiB  gicd
@@ -305,7 +305,7 @@ fn what_many_groups_reserve_is_one_band() {
     let map = AddressMap::new(&host, &report(&host, groups), &[], None);
     let bands: Vec<&Band> = map.bands().map(|(_, _, band)| band).collect();
     assert_eq!(bands.len(), 1);
-    expect!["predicted for group 0; predicted for group 1; predicted for group 2; predicted for group 3; predicted for group 4; predicted for group 5; and 94 more"].assert_eq(&bands[0].because);
+    expect!["predicted for groups 0, 1, 2, 3, 4, 5 and 94 more"].assert_eq(&bands[0].because);
 }
 
 #[test]

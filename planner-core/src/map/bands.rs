@@ -68,9 +68,8 @@ pub(super) fn subtitle(reserved: &ReservedReport, chosen: &Chosen<'_>) -> String
     let ids: Vec<String> = chosen.groups.iter().map(|group| group.id.to_string()).collect();
     let groups = match ids.len() {
         0 => "no IOMMU group".to_owned(),
-        1 => format!("group {}", enumerate(&ids)),
         count if chosen.all && count > MOST_NAMED => format!("all {count} groups"),
-        _ => format!("groups {}", enumerate(&ids)),
+        _ => in_words(&ids),
     };
     format!("Linux {}, {} pages, {groups}", reserved.kernel, reserved.page_size)
 }
@@ -152,7 +151,7 @@ fn region_band(lane: &mut Drafts, span: Span<Iova>, region: &ReservedRegion, gro
         Basis::Predicted => "predicted",
     };
     let draft = lane.at(span, kind).name(name).rule(region.rule);
-    draft.because(&format!("{said} for group {}", group.id)).origin(&region.origin.to_string());
+    draft.concerns(said, group.id).origin(&region.origin.to_string());
 }
 
 fn outside(lane: &mut Drafts, group: &GroupReport) {
@@ -161,7 +160,7 @@ fn outside(lane: &mut Drafts, group: &GroupReport) {
     let above = aperture.last().get().checked_add(1).and_then(|first| Span::of(first, u64::MAX));
     for span in [below, above].into_iter().flatten() {
         let draft = lane.at(span, BandKind::OutsideAperture).name("outside aperture");
-        draft.because(&format!("the IOMMU of group {} translates {aperture} only", group.id));
+        draft.concerns(&format!("the IOMMU translates nothing but {aperture}"), group.id);
     }
 }
 
@@ -254,6 +253,8 @@ struct Draft {
     rules: Vec<String>,
     reasons: Vec<String>,
     origins: Vec<String>,
+    /// What holds for which groups.
+    groups: BTreeMap<String, Vec<String>>,
     /// How many owners there are beyond those spelled out.
     further: usize,
 }
@@ -282,6 +283,11 @@ impl Draft {
         }
         self
     }
+    /// A reason that holds for a group.
+    fn concerns(&mut self, reason: &str, group: GroupId) -> &mut Self {
+        self.groups.entry(reason.to_owned()).or_default().push(group.to_string());
+        self
+    }
     fn origin(&mut self, origin: &str) -> &mut Self {
         if origin != "default" {
             note(&mut self.origins, origin);
@@ -295,7 +301,10 @@ impl Draft {
         self
     }
     fn finish(self, span: Span<Iova>, kind: BandKind) -> Band {
-        let mut because = self.reasons.join("; ");
+        let of_groups =
+            self.groups.iter().map(|(reason, groups)| format!("{reason} for {}", in_words(groups)));
+        let reasons: Vec<String> = of_groups.chain(self.reasons).collect();
+        let mut because = reasons.join("; ");
         if self.further > 0 {
             because.push_str(&format!("; and {} more", self.further));
         }
@@ -326,10 +335,12 @@ fn note(list: &mut Vec<String>, text: &str) -> bool {
     known || text.is_empty()
 }
 
-fn enumerate(names: &[String]) -> String {
-    let named = names.get(..MOST_NAMED.min(names.len())).unwrap_or(names).join(", ");
-    match names.len().saturating_sub(MOST_NAMED) {
-        0 => named,
-        further => format!("{named} and {further} more"),
+/// `group 1`, `groups 1, 2`, `groups 1, 2, 3, 4, 5, 6 and 94 more`.
+fn in_words(groups: &[String]) -> String {
+    let named = groups.get(..MOST_NAMED.min(groups.len())).unwrap_or(groups).join(", ");
+    match groups.len().saturating_sub(MOST_NAMED) {
+        0 if groups.len() == 1 => format!("group {named}"),
+        0 => format!("groups {named}"),
+        further => format!("groups {named} and {further} more"),
     }
 }
