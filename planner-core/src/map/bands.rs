@@ -16,6 +16,8 @@ use crate::kernel::{Basis, GroupReport, Hazard, ReservedRegion, ReservedReport, 
 use crate::plan::{PieceKind, PlacedRegion, Plan, RamPiece, Reason};
 use crate::vmm::RegionKind;
 
+/// Within how many bytes small devices are drawn as one.
+const NEIGHBOURS_BYTES: u128 = 1 << 20;
 /// How many owners or reasons of one band are spelled out.
 const MOST_NAMED: usize = 6;
 
@@ -110,7 +112,7 @@ fn window_band(lane: &mut Drafts, complex: &RootComplex, window: &Window, hazard
     let kind = hazard.map_or(BandKind::Window, hazard_kind);
     let draft = lane.at(window.bus.cast(), kind);
     let prefetchable = if window.prefetchable { " pref" } else { "" };
-    draft.name(&format!("{} {}{prefetchable}", complex.name, window.kind));
+    draft.name(&format!("{}{prefetchable} {}", window.kind, complex.name));
     match (hazard, window.p2p) {
         (Some(hazard), _) => draft.rule(hazard.rule).because(&hazard.because),
         (None, Some(PeerToPeer::Translates)) => {
@@ -171,7 +173,44 @@ pub(super) fn guest(layout: Layout<'_>) -> Vec<Band> {
         Layout::Plan(plan) => planned(&mut lane, plan),
         Layout::Attempt(attempt) => attempted(&mut lane, attempt),
     }
-    lane.finish()
+    merge_devices(lane.finish())
+}
+
+/// Platform devices that lie close together as one band: a dozen registers of a few bytes, each between two breaks, say
+/// nothing to the eye.
+fn merge_devices(bands: Vec<Band>) -> Vec<Band> {
+    let mut neighbours: Vec<Vec<Band>> = Vec::new();
+    for band in bands {
+        match neighbours.last_mut() {
+            Some(group) if together(group, &band) => group.push(band),
+            _ => neighbours.push(vec![band]),
+        }
+    }
+    neighbours.into_iter().filter_map(as_one).collect()
+}
+
+/// Whether a device joins its neighbours below.
+fn together(group: &[Band], next: &Band) -> bool {
+    let Some(lowest) = group.first() else { return false };
+    let devices = lowest.kind == BandKind::Platform && next.kind == BandKind::Platform;
+    let room = Span::new(lowest.span.first(), next.span.last());
+    devices && room.is_some_and(|room| room.size_bytes() <= NEIGHBOURS_BYTES)
+}
+
+fn as_one(group: Vec<Band>) -> Option<Band> {
+    let last = group.iter().map(|band| band.span.last()).max()?;
+    if let [_] = group.as_slice() {
+        return group.into_iter().next();
+    }
+    let names: Vec<&str> = group.iter().map(|band| band.name.as_str()).collect();
+    let words = |band: &Band| match band.because.as_str() {
+        "" => format!("{} {}", band.name, band.span),
+        because => format!("{} {} ({because})", band.name, band.span),
+    };
+    let because: Vec<String> = group.iter().map(words).collect();
+    let (name, because) = (names.join(", "), because.join("; "));
+    let lowest = group.first()?;
+    Some(Band { span: Span::new(lowest.span.first(), last)?, name, because, ..lowest.clone() })
 }
 
 fn planned(lane: &mut Drafts, plan: &Plan) {
