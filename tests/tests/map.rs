@@ -34,11 +34,11 @@ fn a_host_without_guest_in_boxes() {
                  0x7a80_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 8 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
                  0x7b00_0000     16 MiB  │                      │┆ relaxable ┆┆┆┆┆┆┆┆┆┆│
                  0x7c00_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 1088 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
-                 0xc000_0000    960 MiB  │? pcie0 mem32 ????????│                      │
+                 0xc000_0000    960 MiB  │? mem32 pcie0 ????????│                      │
                  0xfc00_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 46 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
                  0xfee0_0000      1 MiB  │                      │▓ doorbell ▓▓▓▓▓▓▓▓▓▓▓│
                  0xfef0_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ ~252 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
-              0x40_0000_0000    256 GiB  │· pcie0 mem64 ········│                      │
+              0x40_0000_0000    256 GiB  │· mem64 pcie0 ········│                      │
               0x80_0000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 500 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
               0xfd_0000_0000     12 GiB  │                      │╳ reserved ╳╳╳╳╳╳╳╳╳╳╳│
              0x100_0000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 1 TiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
@@ -70,12 +70,12 @@ fn a_plan_in_boxes() {
                0x810_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ ~895 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
               0x3ffd_0000    128 KiB  │               │               │◆ its ◆◆◆◆◆◆◆◆◆│
               0x3fff_0000     64 KiB  │               │               │◆ gicd ◆◆◆◆◆◆◆◆│
-              0x4000_0000    256 MiB  │» pcie0 mem32 »│               │┇ ecam ┇┇┇┇┇┇┇┇│
+              0x4000_0000    256 MiB  │» mem32 pcie0 »│               │┇ ecam ┇┇┇┇┇┇┇┇│
               0x5000_0000     16 KiB  │»»»»»»»»»»»»»»»│               │═ mmio ▦ bar … │
               0x5000_4000   ~768 MiB  │»»»»»»»»»»»»»»»│               │═══════        │
               0x8000_0000      1 GiB  │»»»»»»»»»»»»»»»│               │               │
               0xc000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 1 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
-            0x1_0000_0000    508 GiB  │» pcie0 mem64 »│               │               │
+            0x1_0000_0000    508 GiB  │» mem64 pcie0 »│               │               │
            0x80_0000_0000      4 GiB  │               │               │█ ram0 ████████│
            0x81_0000_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 508 GiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
           0x100_0000_0000    ~16 EiB  │               │╱ outside ape… │               │
@@ -108,9 +108,9 @@ fn a_refusal_in_boxes() {
               0x1000_0000   ~752 MiB  │               │               │═ pcie-mmio ═══│
               0x3eff_0000     64 KiB  │               │               │═ pcie-pio ════│
               0x3f00_0000             ┼╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌ 16 MiB free ╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┼
-        ✗     0x4000_0000      2 GiB  │» pcie0 mem32 »│               │█ RAM █████████│
+        ✗     0x4000_0000      2 GiB  │» mem32 pcie0 »│               │█ RAM █████████│
               0xc000_0000      1 GiB  │               │               │███████████████│
-        ✗   0x1_0000_0000      1 GiB  │» pcie0 mem64 »│               │███████████████│
+        ✗   0x1_0000_0000      1 GiB  │» mem64 pcie0 »│               │███████████████│
             0x1_4000_0000   ~251 GiB  │»»»»»»»»»»»»»»»│               │               │
            0x40_1000_0000    256 MiB  │»»»»»»»»»»»»»»»│               │┇ pcie-ecam ┇┇┇│
            0x40_2000_0000   ~256 GiB  │»»»»»»»»»»»»»»»│               │               │
@@ -146,9 +146,9 @@ fn a_refusal_in_ascii() {
               0x1000_0000   ~752 MiB  |               |               |= pcie-mmio ===|
               0x3eff_0000     64 KiB  |               |               |= pcie-pio ====|
               0x3f00_0000             ~~~~~~~~~~~~~~~~~~ 16 MiB free ~~~~~~~~~~~~~~~~~~
-        !     0x4000_0000      2 GiB  |> pcie0 mem32 >|               |# RAM #########|
+        !     0x4000_0000      2 GiB  |> mem32 pcie0 >|               |# RAM #########|
               0xc000_0000      1 GiB  |               |               |###############|
-        !   0x1_0000_0000      1 GiB  |> pcie0 mem64 >|               |###############|
+        !   0x1_0000_0000      1 GiB  |> mem64 pcie0 >|               |###############|
             0x1_4000_0000   ~251 GiB  |>>>>>>>>>>>>>>>|               |               |
            0x40_1000_0000    256 MiB  |>>>>>>>>>>>>>>>|               |: pcie-ecam :::|
            0x40_2000_0000   ~256 GiB  |>>>>>>>>>>>>>>>|               |               |
@@ -168,17 +168,17 @@ fn a_refusal_in_ascii() {
 fn a_listing_has_every_reason() {
     expect![[r#"
         PCI bus (root-complex windows)
-        ! > 0x4000_0000..=0xbfff_ffff  2 GiB  pcie0 mem32
+        ! > 0x4000_0000..=0xbfff_ffff  2 GiB  mem32 pcie0
               [H-P2PWIN] root complex pcie0 takes DMA into this window peer to peer
               (seattle.host:12)
-        ! > 0x1_0000_0000..=0x7f_ffff_ffff  508 GiB  pcie0 mem64
+        ! > 0x1_0000_0000..=0x7f_ffff_ffff  508 GiB  mem64 pcie0
               [H-P2PWIN] root complex pcie0 takes DMA into this window peer to peer
               (seattle.host:12)
         IOVA (what the kernel keeps)
           % 0x800_0000..=0x80f_ffff  1 MiB  MSI window
               [K-SWMSI] predicted for group 1
           / 0x100_0000_0000..=0xffff_ffff_ffff_ffff  ~16 EiB  outside aperture
-              the IOMMU of group 1 translates 0x0..=0xff_ffff_ffff only
+              the IOMMU translates nothing but 0x0..=0xff_ffff_ffff for group 1
         guest (guest-physical)
           - 0x0..=0x7ff_ffff  128 MiB  flash
           * 0x800_0000..=0x800_ffff  64 KiB  gicd
@@ -305,7 +305,30 @@ fn what_many_groups_reserve_is_one_band() {
     let map = AddressMap::new(&host, &report(&host, groups), &[], None);
     let bands: Vec<&Band> = map.bands().map(|(_, _, band)| band).collect();
     assert_eq!(bands.len(), 1);
-    expect!["predicted for group 0; predicted for group 1; predicted for group 2; predicted for group 3; predicted for group 4; predicted for group 5; and 94 more"].assert_eq(&bands[0].because);
+    expect!["predicted for groups 0, 1, 2, 3, 4, 5 and 94 more"].assert_eq(&bands[0].because);
+}
+
+#[test]
+fn small_devices_that_are_neighbours_are_one_band() {
+    let host = host("small", Vec::new());
+    let regions = [
+        region("uart", RegionKind::Platform, 0x900_0000, 0x900_0fff),
+        region("rtc", RegionKind::Platform, 0x901_0000, 0x901_0fff),
+        region("gicd", RegionKind::Gicd, 0x902_0000, 0x902_ffff),
+        region("gpio", RegionKind::Platform, 0x903_0000, 0x903_0fff),
+        region("bus", RegionKind::Platform, 0xc00_0000, 0xdff_ffff),
+    ];
+    let attempt = Attempt { guest: &desktop(), ram: &[], regions: &regions };
+    let map = AddressMap::refused(&host, &report(&host, Vec::new()), &[], attempt);
+    let style = TextStyle { width: 100, ..ASCII };
+    expect![[r#"
+        guest (guest-physical)
+          - 0x900_0000..=0x901_0fff  68 KiB  uart, rtc
+              uart 0x900_0000..=0x900_0fff; rtc 0x901_0000..=0x901_0fff
+          * 0x902_0000..=0x902_ffff  64 KiB  gicd
+          - 0x903_0000..=0x903_0fff  4 KiB  gpio
+          - 0xc00_0000..=0xdff_ffff  32 MiB  bus
+    "#]].assert_eq(&map::listing(&map, &style));
 }
 
 #[test]
@@ -322,7 +345,8 @@ fn nothing_makes_an_empty_picture() {
                               └───────────────────────────┴───────────────────────────┘
 
 
-    "#]].assert_eq(&map::text(&map, &BOX));
+    "#]]
+    .assert_eq(&map::text(&map, &BOX));
     assert!(map::svg(&map).ends_with("</svg>\n"));
 }
 

@@ -16,6 +16,8 @@ use crate::kernel::{Basis, GroupReport, Hazard, ReservedRegion, ReservedReport, 
 use crate::plan::{PieceKind, PlacedRegion, Plan, RamPiece, Reason};
 use crate::vmm::RegionKind;
 
+/// Within how many bytes small devices are drawn as one.
+const NEIGHBOURS_BYTES: u128 = 1 << 20;
 /// How many owners or reasons of one band are spelled out.
 const MOST_NAMED: usize = 6;
 
@@ -68,9 +70,8 @@ pub(super) fn subtitle(reserved: &ReservedReport, chosen: &Chosen<'_>) -> String
     let ids: Vec<String> = chosen.groups.iter().map(|group| group.id.to_string()).collect();
     let groups = match ids.len() {
         0 => "no IOMMU group".to_owned(),
-        1 => format!("group {}", enumerate(&ids)),
         count if chosen.all && count > MOST_NAMED => format!("all {count} groups"),
-        _ => format!("groups {}", enumerate(&ids)),
+        _ => in_words(&ids),
     };
     format!("Linux {}, {} pages, {groups}", reserved.kernel, reserved.page_size)
 }
@@ -111,7 +112,7 @@ fn window_band(lane: &mut Drafts, complex: &RootComplex, window: &Window, hazard
     let kind = hazard.map_or(BandKind::Window, hazard_kind);
     let draft = lane.at(window.bus.cast(), kind);
     let prefetchable = if window.prefetchable { " pref" } else { "" };
-    draft.name(&format!("{} {}{prefetchable}", complex.name, window.kind));
+    draft.name(&format!("{}{prefetchable} {}", window.kind, complex.name));
     match (hazard, window.p2p) {
         (Some(hazard), _) => draft.rule(hazard.rule).because(&hazard.because),
         (None, Some(PeerToPeer::Translates)) => {
@@ -152,7 +153,7 @@ fn region_band(lane: &mut Drafts, span: Span<Iova>, region: &ReservedRegion, gro
         Basis::Predicted => "predicted",
     };
     let draft = lane.at(span, kind).name(name).rule(region.rule);
-    draft.because(&format!("{said} for group {}", group.id)).origin(&region.origin.to_string());
+    draft.concerns(said, group.id).origin(&region.origin.to_string());
 }
 
 fn outside(lane: &mut Drafts, group: &GroupReport) {
@@ -161,7 +162,7 @@ fn outside(lane: &mut Drafts, group: &GroupReport) {
     let above = aperture.last().get().checked_add(1).and_then(|first| Span::of(first, u64::MAX));
     for span in [below, above].into_iter().flatten() {
         let draft = lane.at(span, BandKind::OutsideAperture).name("outside aperture");
-        draft.because(&format!("the IOMMU of group {} translates {aperture} only", group.id));
+        draft.concerns(&format!("the IOMMU translates nothing but {aperture}"), group.id);
     }
 }
 
@@ -172,7 +173,44 @@ pub(super) fn guest(layout: Layout<'_>) -> Vec<Band> {
         Layout::Plan(plan) => planned(&mut lane, plan),
         Layout::Attempt(attempt) => attempted(&mut lane, attempt),
     }
-    lane.finish()
+    merge_devices(lane.finish())
+}
+
+/// Platform devices that lie close together as one band: a dozen registers of a few bytes, each between two breaks, say
+/// nothing to the eye.
+fn merge_devices(bands: Vec<Band>) -> Vec<Band> {
+    let mut neighbours: Vec<Vec<Band>> = Vec::new();
+    for band in bands {
+        match neighbours.last_mut() {
+            Some(group) if together(group, &band) => group.push(band),
+            _ => neighbours.push(vec![band]),
+        }
+    }
+    neighbours.into_iter().filter_map(as_one).collect()
+}
+
+/// Whether a device joins its neighbours below.
+fn together(group: &[Band], next: &Band) -> bool {
+    let Some(lowest) = group.first() else { return false };
+    let devices = lowest.kind == BandKind::Platform && next.kind == BandKind::Platform;
+    let room = Span::new(lowest.span.first(), next.span.last());
+    devices && room.is_some_and(|room| room.size_bytes() <= NEIGHBOURS_BYTES)
+}
+
+fn as_one(group: Vec<Band>) -> Option<Band> {
+    let last = group.iter().map(|band| band.span.last()).max()?;
+    if let [_] = group.as_slice() {
+        return group.into_iter().next();
+    }
+    let names: Vec<&str> = group.iter().map(|band| band.name.as_str()).collect();
+    let words = |band: &Band| match band.because.as_str() {
+        "" => format!("{} {}", band.name, band.span),
+        because => format!("{} {} ({because})", band.name, band.span),
+    };
+    let because: Vec<String> = group.iter().map(words).collect();
+    let (name, because) = (names.join(", "), because.join("; "));
+    let lowest = group.first()?;
+    Some(Band { span: Span::new(lowest.span.first(), last)?, name, because, ..lowest.clone() })
 }
 
 fn planned(lane: &mut Drafts, plan: &Plan) {
@@ -254,6 +292,8 @@ struct Draft {
     rules: Vec<String>,
     reasons: Vec<String>,
     origins: Vec<String>,
+    /// What holds for which groups.
+    groups: BTreeMap<String, Vec<String>>,
     /// How many owners there are beyond those spelled out.
     further: usize,
 }
@@ -282,6 +322,11 @@ impl Draft {
         }
         self
     }
+    /// A reason that holds for a group.
+    fn concerns(&mut self, reason: &str, group: GroupId) -> &mut Self {
+        self.groups.entry(reason.to_owned()).or_default().push(group.to_string());
+        self
+    }
     fn origin(&mut self, origin: &str) -> &mut Self {
         if origin != "default" {
             note(&mut self.origins, origin);
@@ -295,7 +340,10 @@ impl Draft {
         self
     }
     fn finish(self, span: Span<Iova>, kind: BandKind) -> Band {
-        let mut because = self.reasons.join("; ");
+        let of_groups =
+            self.groups.iter().map(|(reason, groups)| format!("{reason} for {}", in_words(groups)));
+        let reasons: Vec<String> = of_groups.chain(self.reasons).collect();
+        let mut because = reasons.join("; ");
         if self.further > 0 {
             because.push_str(&format!("; and {} more", self.further));
         }
@@ -326,10 +374,12 @@ fn note(list: &mut Vec<String>, text: &str) -> bool {
     known || text.is_empty()
 }
 
-fn enumerate(names: &[String]) -> String {
-    let named = names.get(..MOST_NAMED.min(names.len())).unwrap_or(names).join(", ");
-    match names.len().saturating_sub(MOST_NAMED) {
-        0 => named,
-        further => format!("{named} and {further} more"),
+/// `group 1`, `groups 1, 2`, `groups 1, 2, 3, 4, 5, 6 and 94 more`.
+fn in_words(groups: &[String]) -> String {
+    let named = groups.get(..MOST_NAMED.min(groups.len())).unwrap_or(groups).join(", ");
+    match groups.len().saturating_sub(MOST_NAMED) {
+        0 if groups.len() == 1 => format!("group {named}"),
+        0 => format!("groups {named}"),
+        further => format!("groups {named} and {further} more"),
     }
 }
