@@ -49,12 +49,16 @@ pub(super) fn vectors(config: &[u8]) -> Vectors {
 /// address.
 pub(super) fn bar_address(config: &[u8], index: u8, width: BarWidth) -> Option<u64> {
     let at = usize::from(index).checked_mul(4)?.checked_add(0x10)?;
-    let low = u64::from(dword(config, at)? & !0xf);
+    let low = dword(config, at)? & !0xf;
+    // A device that is powered down reads as ones.
+    if low == !0xf {
+        return None;
+    }
     let high = match width {
         BarWidth::Bits32 => 0,
         BarWidth::Bits64 => u64::from(dword(config, at.checked_add(4)?)?),
     };
-    Some(high << 32 | low).filter(|&address| address != 0)
+    Some(high << 32 | u64::from(low)).filter(|&address| address != 0)
 }
 
 /// Width of a memory base address register.
@@ -116,5 +120,6 @@ mod tests {
         assert_eq!(bar_address(&config, 0, BarWidth::Bits64), Some(0x1_8000_0000));
         assert_eq!(bar_address(&config, 2, BarWidth::Bits32), None);
         assert_eq!(bar_address(&config[..0x14], 0, BarWidth::Bits64), None);
+        assert_eq!(bar_address(&[0xff; 64], 0, BarWidth::Bits64), None);
     }
 }

@@ -147,11 +147,14 @@ fn bus_name(bridge: &Bridge) -> String {
 
 fn window(resource: &Resource, offset: u64) -> WindowFact {
     let cpu = resource.span;
-    let last = cpu.last().get().wrapping_sub(offset);
     WindowFact {
-        kind: if last < 4 * GIB { WindowKind::Mem32 } else { WindowKind::Mem64 },
+        kind: if bus_address(cpu.last(), offset).get() < 4 * GIB {
+            WindowKind::Mem32
+        } else {
+            WindowKind::Mem64
+        },
         cpu,
-        bus: BusAddr::new(cpu.first().get().wrapping_sub(offset)),
+        bus: bus_address(cpu.first(), offset),
         prefetchable: false,
         p2p: None,
         origin: resource.origin.clone(),
@@ -167,11 +170,18 @@ fn offset(resource: &Resource, bridge: &Bridge, log: &mut Log) -> Option<u64> {
         .collect();
     let mut offsets = offsets.into_iter();
     let offset = offsets.next()?;
-    if let Some(other) = offsets.next() {
-        let message =
-            format!("devices in the window {} show the offsets {offset:#x} and {other:#x}", resource.span);
-        log.push(Diagnostic::new(&codes::BUS_DISAGREE, resource.origin.clone(), message));
-        return Some(0);
-    }
-    Some(offset)
+    let disagree = if let Some(other) = offsets.next() {
+        format!("devices in the window {} show the offsets {offset:#x} and {other:#x}", resource.span)
+    } else if bus_address(resource.span.first(), offset) > bus_address(resource.span.last(), offset) {
+        format!("the offset {offset:#x} would put the window {} across the end of the bus", resource.span)
+    } else {
+        return Some(offset);
+    };
+    log.push(Diagnostic::new(&codes::BUS_DISAGREE, resource.origin.clone(), disagree));
+    Some(0)
+}
+
+/// Offsets may be negative, so they wrap.
+fn bus_address(cpu: Hpa, offset: u64) -> BusAddr {
+    BusAddr::new(cpu.get().wrapping_sub(offset))
 }
