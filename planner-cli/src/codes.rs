@@ -41,12 +41,12 @@ codes! {
     NO_JSON = "A008" Error "this output has no JSON form"
         "A picture, a script or the text of a file is printed as it is. What the picture shows is data in \
          `planner plan --json` and `planner reserved --json`.";
-    VMM_REFUSES = "A009" Error "the VMM refuses the machine"
-        "The VMM itself would stop with the text in the message. `planner explain` has the rule named there.";
     PICTURE_KIND = "A010" Error "the kind of picture is not known"
         "The ending of the file says how the picture is written: `.svg` or `.html`.";
     CANNOT_READ = "A011" Error "the file cannot be read"
         "The message has the operating system's reason. Descriptions and plans are UTF-8 text.";
+    NEEDS_HOST = "A012" Error "an address means nothing without a host"
+        "Who owns an address depends on the machine. Name it with `--host`: a description, a capture, or `live`.";
     NO_GROUPS = "A013" Warning "the host has no IOMMU group"
         "Reserved regions belong to IOMMU groups, and groups are made of devices behind an IOMMU. The host has no \
          IOMMU, it is switched off, or the description does not say which root complex is behind which IOMMU.";
@@ -56,6 +56,4 @@ codes! {
         "The layout is part of what a guest sees: a guest that was suspended or is to be migrated must find it \
          unchanged. The notes say what of the earlier plan fails and what lies elsewhere in the new one. Start the \
          guest anew with the new plan, or give it a host where the earlier one holds.";
-    NEEDS_HOST = "A012" Error "an address means nothing without a host"
-        "Who owns an address depends on the machine. Name it with `--host`: a description, a capture, or `live`.";
 }

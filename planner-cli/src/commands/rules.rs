@@ -44,8 +44,11 @@ struct Row {
     /// Where it stands: file and function, or document.
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'static str>,
-    /// Why it is so and what can be done about it.
+    /// Why it is so, and, where there is no `way_out`, what can be done about it.
     why: &'static str,
+    /// What can be done about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    way_out: Option<&'static str>,
 }
 
 /// The table, for one kernel or for all.
@@ -72,9 +75,18 @@ fn rows(kernel: Option<KernelVersion>) -> Vec<Row> {
             }),
             source: Some(rule.citation),
             why: rule.why,
+            way_out: Some(rule.way_out),
         });
-    let row =
-        |id, says, source, why| Row { id, says, since: None, until: None, confidence: None, source, why };
+    let row = |id, says, source, why| Row {
+        id,
+        says,
+        since: None,
+        until: None,
+        confidence: None,
+        source,
+        why,
+        way_out: None,
+    };
     let vmms = VMM_RULES.iter().map(|rule| row(rule.id, rule.title, Some(rule.source), rule.explanation));
     let own = PLAN_RULES.iter().map(|rule| row(rule.id, rule.title, None, rule.explanation));
     linux.chain(vmms).chain(own).collect()

@@ -9,21 +9,21 @@ fn groups_that_are_alike_are_told_together() {
     check(
         "reserved board.host",
         expect![[r#"
-        board: Linux 6.12 with 4K pages
+            board: Linux 6.12 with 4K pages
 
-        groups 0, 1: 0000:01:00.0, 0000:02:00.0
-          reserved
-            0x800_0000..=0x80f_ffff  1 MiB  msi  predicted [K-SWMSI]
-          usable with VFIO type1, in pages of 4K 2M 1G
-            0x0..=0x7ff_ffff               128 MiB
-            0x810_0000..=0xffff_ffff_ffff  268435327 MiB
-          usable with iommufd: the same, aligned to 4K
-          MSI window 0x800_0000..=0x80f_ffff has room for 256 doorbell pages
-            the doorbell at 0x603_0040 is seen at 0x800_0040
-          hazard: DMA into window mem32 0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to
-                  peer before the IOMMU sees it [H-P2PWIN]
-        --- exit 0
-    "#]],
+            groups 0-1: 0000:01:00.0, 0000:02:00.0
+              reserved
+                0x800_0000..=0x80f_ffff  1 MiB  msi  predicted [K-SWMSI]
+              usable with VFIO type1, in pages of 4K 2M 1G
+                0x0..=0x7ff_ffff               128 MiB
+                0x810_0000..=0xffff_ffff_ffff  268435327 MiB
+              usable with iommufd: the same, aligned to 4K
+              MSI window 0x800_0000..=0x80f_ffff has room for 256 doorbell pages
+                the doorbell at 0x603_0040 is seen at 0x800_0040
+              hazard: DMA into window mem32 0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to
+                      peer before the IOMMU sees it [H-P2PWIN]
+            --- exit 0
+        "#]],
     );
 }
 

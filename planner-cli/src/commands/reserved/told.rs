@@ -1,5 +1,6 @@
 //! The report for people: a table per group, groups that are alike together.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use planner_core::addr::{Address, Span};
@@ -34,38 +35,72 @@ pub(super) fn told(report: &ReservedReport) -> String {
     out
 }
 
-/// Groups with the same body, in the order in which they come.
+/// Groups with the same body, in the order in which they come. What a body says of its own group and devices is no
+/// difference.
 fn folded(groups: &[GroupReport]) -> Vec<(String, Vec<&GroupReport>)> {
-    let mut place = std::collections::BTreeMap::new();
+    let mut place = BTreeMap::new();
     let mut folded: Vec<(String, Vec<&GroupReport>)> = Vec::new();
     for group in groups {
-        let body = body(group);
-        let index = *place.entry(body.clone()).or_insert(folded.len());
+        let alike = body(group, &|text| impersonal(group, text));
+        let index = *place.entry(alike.clone()).or_insert(folded.len());
         match folded.get_mut(index) {
-            Some((_, alike)) => alike.push(group),
-            None => folded.push((body, vec![group])),
+            Some((_, groups)) => groups.push(group),
+            None => folded.push((alike, vec![group])),
+        }
+    }
+    for (alike, groups) in &mut folded {
+        if let [only] = groups.as_slice() {
+            *alike = body(only, &str::to_owned);
         }
     }
     folded
 }
 
+/// A sentence that holds for groups which are alike.
+fn impersonal(group: &GroupReport, text: &str) -> String {
+    let mut text = text.to_owned();
+    for device in &group.devices {
+        text = text.replace(&device.to_string(), "its device");
+    }
+    for after in [" ", ",", ":"] {
+        text = text.replace(&format!("group {}{after}", group.id), &format!("the group{after}"));
+    }
+    text
+}
+
 fn title(groups: &[&GroupReport]) -> String {
-    let numbers: Vec<String> = groups.iter().take(MOST_NAMED).map(|group| group.id.to_string()).collect();
     let devices: Vec<String> =
         groups.iter().flat_map(|group| &group.devices).map(ToString::to_string).collect();
     let named = devices.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join(", ");
-    let more =
-        |all: usize| if all > MOST_NAMED { format!(" and {} more", all - MOST_NAMED) } else { String::new() };
+    let more = match devices.len().checked_sub(MOST_NAMED) {
+        None | Some(0) => String::new(),
+        Some(more) => format!(" and {more} more"),
+    };
     let word = if groups.len() == 1 { "group" } else { "groups" };
-    format!("{word} {}{}: {named}{}", numbers.join(", "), more(groups.len()), more(devices.len()))
+    format!("{word} {}: {named}{more}", numbers(groups))
 }
 
-fn body(group: &GroupReport) -> String {
+/// `0, 4-14, 20`
+fn numbers(groups: &[&GroupReport]) -> String {
+    let mut runs: Vec<(u32, u32)> = Vec::new();
+    for group in groups {
+        let number = group.id.0;
+        match runs.last_mut() {
+            Some((_, last)) if last.checked_add(1) == Some(number) => *last = number,
+            _ => runs.push((number, number)),
+        }
+    }
+    let run =
+        |(first, last): (u32, u32)| if first == last { first.to_string() } else { format!("{first}-{last}") };
+    runs.into_iter().map(run).collect::<Vec<_>>().join(", ")
+}
+
+fn body(group: &GroupReport, worded: &dyn Fn(&str) -> String) -> String {
     let mut out = String::new();
     reserved(group, &mut out);
     let _ = writeln!(out, "  usable with VFIO type1, in pages of {}", pages(group.type1.page_sizes));
     out.push_str(&spans(&group.type1.usable));
-    iommufd(group, &mut out);
+    iommufd(group, worded, &mut out);
     if let Some(window) = &group.msi {
         out.push_str(&msi(window));
     }
@@ -73,8 +108,8 @@ fn body(group: &GroupReport) -> String {
         let lead = format!("  {} ", paint(Ink::Care, "hazard:"));
         out.push_str(&paragraph(&lead, &format!("{} [{}]", hazard.because, hazard.rule), WIDTH));
     }
-    findings(Ink::Bad, "blocked:", &group.blockers, &mut out);
-    findings(Ink::Faint, "note:", &group.notes, &mut out);
+    out.push_str(&findings(&paint(Ink::Bad, "blocked:"), &group.blockers, worded));
+    out.push_str(&findings(&paint(Ink::Faint, "note:"), &group.notes, worded));
     out
 }
 
@@ -104,11 +139,15 @@ fn reserved(group: &GroupReport, out: &mut String) {
     out.push_str(&indented(&table(&rows)));
 }
 
-fn iommufd(group: &GroupReport, out: &mut String) {
+fn iommufd(group: &GroupReport, worded: &dyn Fn(&str) -> String, out: &mut String) {
     match &group.iommufd {
         IommufdAnswer::Blocked { blocked } => {
             let lead = "  not usable with iommufd: ";
-            out.push_str(&paragraph(lead, &format!("{} [{}]", blocked.because, blocked.rule), WIDTH));
+            out.push_str(&paragraph(
+                lead,
+                &format!("{} [{}]", worded(&blocked.because), blocked.rule),
+                WIDTH,
+            ));
         }
         IommufdAnswer::Usable { usable, alignment } if *usable == group.type1.usable => {
             let _ = writeln!(out, "  usable with iommufd: the same, aligned to {}", alignment.compact());
@@ -129,11 +168,9 @@ fn msi(window: &MsiWindow) -> String {
     out
 }
 
-fn findings(ink: Ink, word: &str, findings: &[Finding], out: &mut String) {
-    for finding in findings {
-        let lead = format!("  {} ", paint(ink, word));
-        out.push_str(&paragraph(&lead, &format!("{} [{}]", finding.because, finding.rule), WIDTH));
-    }
+fn findings(word: &str, findings: &[Finding], worded: &dyn Fn(&str) -> String) -> String {
+    let told = |finding: &Finding| format!("{} [{}]", worded(&finding.because), finding.rule);
+    findings.iter().map(|finding| paragraph(&format!("  {word} "), &told(finding), WIDTH)).collect()
 }
 
 fn differing(difference: &Difference) -> String {
