@@ -20,7 +20,11 @@ pub(crate) fn run(args: &ManArgs, session: &mut Session) -> Result<Output, Stop>
         },
     };
     let mut page = Vec::new();
-    clap_mangen::Man::new(command).render(&mut page).expect("a Vec takes all that is written to it");
+    let source = concat!("planner ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command)
+        .source(source)
+        .render(&mut page)
+        .expect("a Vec takes all that is written to it");
     Ok(Output::done(String::from_utf8_lossy(&page)))
 }
 
