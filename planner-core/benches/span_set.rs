@@ -31,7 +31,7 @@ fn main() {
     let counts: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1_000, 10_000, 100_000, 1_000_000] } else { counts };
     println!(
-        "{:>9}  {:<32} {:>9} {:>9}  {:<11}  goal",
+        "{:>9}  {:<33} {:>9} {:>9}  {:<11}  goal",
         "ranges", "measurement", "SpanSet", "rangemap", "unit"
     );
     for count in counts {
@@ -203,7 +203,7 @@ fn best<T>(mut run: impl FnMut() -> T) -> Seconds {
 fn report(count: usize, name: &str, ours: f64, theirs: Option<f64>, unit: &str, goal: &str) {
     let theirs = theirs.map_or("-".into(), |theirs| format!("{theirs:.1}"));
     let goal = if count == 100_000 { goal } else { "" };
-    println!("{count:>9}  {name:<32} {ours:>9.1} {theirs:>9}  {unit:<11}  {goal:>4}");
+    println!("{count:>9}  {name:<33} {ours:>9.1} {theirs:>9}  {unit:<11}  {goal:>4}");
 }
 
 /// Marsaglia's xorshift64; the same sequence on every machine.
