@@ -1,7 +1,7 @@
 //! How long the operations of `SpanSet` take, beside `rangemap::RangeInclusiveSet` doing the same.
 //!
 //! `cargo bench -p planner-core --bench span_set` prints one line a measurement: ours, theirs, the goal where there is
-//! one. A figure is the best of several runs, since whatever else the machine does can only make a run longer. Inputs
+//! one. A figure is the best of many runs, since whatever else the machine does can only make a run longer. Inputs
 //! come from a fixed xorshift sequence. Numbers as arguments replace the default counts of ranges.
 #![expect(
     clippy::disallowed_types,
@@ -11,7 +11,7 @@
 
 use std::hint::black_box;
 use std::ops::RangeInclusive;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use planner_core::addr::{Address, Iova, Span};
 use planner_core::size::Size;
@@ -19,16 +19,19 @@ use planner_core::span_set::SpanSet;
 use rangemap::RangeInclusiveSet;
 
 const PAGE: u64 = 4096;
-/// Repetitions of a measurement, of which the best counts.
-const RUNS: usize = 15;
-/// Addresses looked up in one run.
-const LOOKUPS: usize = 1 << 17;
+/// A measurement is repeated this often at least, and until it has taken [`PATIENCE`]; the best run counts.
+const LEAST_RUNS: usize = 5;
+const PATIENCE: Duration = Duration::from_millis(500);
+/// Addresses looked up in one run: few, so that a run is over before a busy machine takes the processor and its cache away.
+const LOOKUPS: usize = 1 << 13;
+/// Every run takes other addresses than the few before it.
+const BATCHES: usize = 32;
 
 fn main() {
     let counts: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
     let counts = if counts.is_empty() { vec![1_000, 10_000, 100_000, 1_000_000] } else { counts };
     println!(
-        "{:>9}  {:<32} {:>9} {:>9}  {:<11}  goal",
+        "{:>9}  {:<33} {:>9} {:>9}  {:<11}  goal",
         "ranges", "measurement", "SpanSet", "rangemap", "unit"
     );
     for count in counts {
@@ -76,10 +79,12 @@ fn lookup(count: usize) {
     let spans = scattered(count, 1);
     let end = spans.last().map_or(1, |span| span.last().get());
     let mut random = XorShift(7);
-    let addresses: Vec<u64> = (0..LOOKUPS).map(|_| random.below(end)).collect();
+    let addresses: Vec<u64> = (0..LOOKUPS * BATCHES).map(|_| random.below(end)).collect();
+    let mut batches = addresses.chunks(LOOKUPS).cycle();
+    let mut batch = || batches.next().unwrap_or_default().iter();
     let (set, their_set) = (ours(&spans), theirs(&spans));
-    let time = best(|| addresses.iter().filter(|&&at| set.contains(Iova::at(at))).count());
-    let their_time = best(|| addresses.iter().filter(|&at| their_set.contains(at)).count());
+    let time = best(|| batch().filter(|&&at| set.contains(Iova::at(at))).count());
+    let their_time = best(|| batch().filter(|&at| their_set.contains(at)).count());
     report(count, "lookup", time.per(LOOKUPS), Some(their_time.per(LOOKUPS)), "ns a lookup", "35");
 }
 
@@ -183,20 +188,22 @@ impl Seconds {
     }
 }
 
-/// The shortest of [`RUNS`] runs.
+/// The shortest of many runs.
 fn best<T>(mut run: impl FnMut() -> T) -> Seconds {
-    let time = |_| {
+    let (begin, mut runs, mut shortest) = (Instant::now(), 0, Duration::MAX);
+    while runs < LEAST_RUNS || begin.elapsed() < PATIENCE {
         let start = Instant::now();
         black_box(run());
-        start.elapsed().as_secs_f64()
-    };
-    Seconds((0..RUNS).map(time).fold(f64::INFINITY, f64::min))
+        shortest = shortest.min(start.elapsed());
+        runs += 1;
+    }
+    Seconds(shortest.as_secs_f64())
 }
 
 fn report(count: usize, name: &str, ours: f64, theirs: Option<f64>, unit: &str, goal: &str) {
     let theirs = theirs.map_or("-".into(), |theirs| format!("{theirs:.1}"));
     let goal = if count == 100_000 { goal } else { "" };
-    println!("{count:>9}  {name:<32} {ours:>9.1} {theirs:>9}  {unit:<11}  {goal:>4}");
+    println!("{count:>9}  {name:<33} {ours:>9.1} {theirs:>9}  {unit:<11}  {goal:>4}");
 }
 
 /// Marsaglia's xorshift64; the same sequence on every machine.

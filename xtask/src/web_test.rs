@@ -3,6 +3,8 @@
 //! What the page shows is compared with what the core says in this process about the same two texts. Screenshots of
 //! every station are left in `target/web-test`.
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -35,19 +37,21 @@ pub(crate) fn run() -> Result<(), Failure> {
     let browser = Browser::start(1440, 1000)?;
     bundle::build()?;
     let site = Site::open(0)?;
-    let address = format!("http://127.0.0.1:{}/", site.port());
+    let port = site.port();
     // Ends with this process.
     std::thread::spawn(move || site.run());
+    server_keeps_to_itself(port)?;
     let shots = root().join("target/web-test");
     std::fs::create_dir_all(&shots)?;
     let visit = Visit { browser, shots };
-    visit.opens(&address)?;
+    visit.opens(&format!("http://127.0.0.1:{port}/"))?;
     visit.shows_the_picture_of_the_core()?;
     visit.explains_a_conflict_and_forgets_it()?;
     visit.points_at_the_line_of_a_fault()?;
     visit.is_used_by_keyboard()?;
     visit.finds_the_owner_of_an_address()?;
     visit.shows_every_example()?;
+    visit.opens_a_capture()?;
     visit.fits_small_screens_and_dark_ones()?;
     visit.lets_nothing_out()?;
     step(&format!("the page does what it should; screenshots are in {}", visit.shots.display()));
@@ -84,7 +88,8 @@ impl Visit {
         let fitting = self.text_of("guest")?;
         let conflicting = fitting.replace("vmm kvmtool", "vmm qemu 11.1 { machine \"virt,gic-version=3\" }");
         must(conflicting != fitting, "the first example runs on kvmtool")?;
-        self.write("guest", &conflicting)?;
+        let spent = self.write("guest", &conflicting)?;
+        step(&format!("a conflict is explained and fixed within {spent} ms"));
         self.wait_for_verdict("impossible")?;
         must(self.count("#causes li")? > 0, "a conflict has causes")?;
         must(self.count("#fixes li")? > 0, "a conflict has fixes")?;
@@ -149,11 +154,11 @@ impl Visit {
         self.wait_for("the MSI window", &msi)?;
         must(self.count(".overlay .found")? == 1, "its place is marked")?;
         self.shot("6-owner")?;
-        self.write("address", "")
+        self.write("address", "").map(drop)
     }
 
     fn shows_every_example(&self) -> Result<(), Failure> {
-        let examples = self.count("#example option")?;
+        let examples = self.count("#example option:enabled")?;
         for index in 0..examples {
             self.browser.run(
                 "const menu = document.querySelector('#example');
@@ -169,9 +174,24 @@ impl Visit {
         self.no_errors()
     }
 
+    fn opens_a_capture(&self) -> Result<(), Failure> {
+        let folder = root().join("examples/qemu-virt-capture");
+        self.browser.choose_file("#open", &folder.join("host.tar.gz"))?;
+        self.wait_for(
+            "the captured host",
+            "return document.querySelector('#host').value.includes('linux 7.3.4')",
+        )?;
+        self.write("guest", &std::fs::read_to_string(folder.join("guest.guest"))?)?;
+        self.wait_for_verdict("fits")?;
+        must(self.count(".faults .error")? == 0, "a capture can be planned for")?;
+        self.shows_the_picture_of_the_core()?;
+        self.shot("8-capture")?;
+        self.no_errors()
+    }
+
     fn fits_small_screens_and_dark_ones(&self) -> Result<(), Failure> {
         self.browser.prefer_scheme("dark")?;
-        self.shot("8-dark")?;
+        self.shot("9-dark")?;
         self.browser.resize(390, 1600)?;
         let wide = self
             .browser
@@ -198,11 +218,14 @@ impl Visit {
         Ok(text.as_str().ok_or("the text area has no text")?.to_owned())
     }
 
-    /// Writes a text as if it had been pasted.
-    fn write(&self, id: &str, text: &str) -> Result<(), Failure> {
+    /// Writes a text as if it had been pasted. Returns how many milliseconds the page was busy with it.
+    fn write(&self, id: &str, text: &str) -> Result<u64, Failure> {
         let script = "const area = document.getElementById(arguments[0]); area.value = arguments[1];
-                      area.dispatchEvent(new Event('input', { bubbles: true }))";
-        self.browser.run(script, &[json!(id), json!(text)]).map(drop)
+                      const before = performance.now();
+                      area.dispatchEvent(new Event('input', { bubbles: true }));
+                      return Math.round(performance.now() - before)";
+        let spent = self.browser.run(script, &[json!(id), json!(text)])?;
+        spent.as_u64().ok_or_else(|| "the time is no number".into())
     }
 
     fn count(&self, selector: &str) -> Result<u64, Failure> {
@@ -247,6 +270,21 @@ impl Visit {
         std::fs::write(self.shots.join(format!("{name}.png")), self.browser.screenshot()?)?;
         Ok(())
     }
+}
+
+/// A page of another name, or a path that leaves the folder, gets nothing.
+fn server_keeps_to_itself(port: u16) -> Result<(), Failure> {
+    let status = |host: &str, path: &str| -> Result<String, Failure> {
+        let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        Ok(line.split(' ').nth(1).unwrap_or_default().to_owned())
+    };
+    let own = format!("127.0.0.1:{port}");
+    must(status(&own, "/")? == "200", "the server answers to its own name")?;
+    must(status(&format!("planner.example:{port}"), "/")? == "403", "the server answers to no other name")?;
+    must(status(&own, "/../Cargo.toml")? == "404", "the server has no other files")
 }
 
 fn must(holds: bool, what: &str) -> Result<(), Failure> {

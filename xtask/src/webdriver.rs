@@ -2,9 +2,9 @@
 //!
 //! [`Browser`] owns a chromedriver process and a session; both end when it is dropped, also in a panic.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -95,6 +95,16 @@ impl Browser {
             .collect();
         let actions = json!({ "actions": [{ "type": "key", "id": "keyboard", "actions": strokes }] });
         self.command("POST", "/actions", Some(actions)).map(drop)
+    }
+
+    /// Chooses a file in a file input, as a person would in the dialogue.
+    pub(crate) fn choose_file(&self, selector: &str, file: &Path) -> Result<(), Failure> {
+        let found =
+            self.command("POST", "/element", Some(json!({ "using": "css selector", "value": selector })))?;
+        let id = found.as_object().and_then(|element| element.values().next()).and_then(Value::as_str);
+        let id = id.ok_or_else(|| format!("there is no {selector}"))?;
+        let text = json!({ "text": file.display().to_string() });
+        self.command("POST", &format!("/element/{id}/value"), Some(text)).map(drop)
     }
 
     /// Pretends that the reader's system has this colour scheme.

@@ -25,8 +25,8 @@ impl<A: Address> SpanSet<A> {
         };
         let bottom = before(lowest).and_then(|last| Span::of(within.first().get(), last));
         let top = after(highest).and_then(|first| Span::of(first, within.last().get()));
-        let below = |gap: Option<Span<A>>| gap.and_then(|gap| place(gap, size, align));
-        below(bottom).or_else(|| below(inner_fit(spans, size, align))).or_else(|| below(top))
+        let place_in = |gap: Option<Span<A>>| gap.and_then(|gap| place(gap, size, align));
+        place_in(bottom).or_else(|| place_in(inner_fit(spans, size, align))).or_else(|| place_in(top))
     }
 
     /// The largest stretch of whole pages of `align` bytes in a gap of `within`, the lowest of several.
@@ -55,7 +55,8 @@ fn place<A: Address>(gap: Span<A>, size: Size, align: Size) -> Option<A> {
 /// The first gap between two of the spans that has a place of `size` bytes at a multiple of `align`.
 fn inner_fit<A: Address>(spans: &[Span<A>], size: Size, align: Size) -> Option<Span<A>> {
     let mask = align.bytes().saturating_sub(1);
-    // What a gap loses to alignment follows from the last address below it. Only odd alignments need a division.
+    // What a gap loses to alignment follows from the last address below it. An alignment that is
+    // no power of two needs a division, which makes the scan three times slower.
     if mask & align.bytes() == 0 {
         scan(spans, size, |last| !last & mask)
     } else {

@@ -29,7 +29,7 @@ pub(crate) fn AddressMap(props: &Props) -> Html {
                 { address_box(props, picture, &scene) }
                 { details(props, &scene) }
             </div>
-            <figure class="map" tabindex="-1">
+            <figure class="map">
                 <div class="sheet">
                     <Drawing svg={AttrValue::from(picture.svg.clone())} />
                     { overlay(props, picture, &scene) }
