@@ -7,7 +7,7 @@ use planner_core::guest::{self, GuestSpec};
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::Question;
-use planner_core::map::{self, AddressMap, Glyphs, TextStyle};
+use planner_core::map::{self, Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::{capture, json, language};
@@ -244,27 +244,6 @@ impl Session {
         let terminal = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let glyphs = if args.ascii { Glyphs::Ascii } else { Glyphs::Box };
         Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: map::Color::Ansi })
-    }
-
-    /// The picture with the line and column of every origin.
-    pub(crate) fn located(&self, mut picture: AddressMap) -> AddressMap {
-        for band in picture.lanes.iter_mut().flat_map(|lane| &mut lane.bands) {
-            band.origin = self.place(&band.origin);
-        }
-        picture
-    }
-
-    /// An origin that was turned into text, with line and column instead of the byte where the text is known.
-    pub(crate) fn place(&self, origin: &str) -> String {
-        let byte = origin.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (byte "));
-        let place = byte.and_then(|(file, byte)| {
-            let before = self.sources.get(file)?.get(..byte.parse().ok()?)?;
-            let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-            let line = before.matches('\n').count() + 1;
-            let column = before.get(line_start..)?.chars().count() + 1;
-            Some(format!("{file}:{line}:{column}"))
-        });
-        place.unwrap_or_else(|| origin.to_owned())
     }
 
     fn take_stdin(&mut self, word: &str) -> Result<(), Stop> {

@@ -61,19 +61,26 @@ pub fn answer_given(host: &Host, reserved: ReservedReport, guest: &GuestSpec) ->
     }
 }
 
-/// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into.
+/// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into, as the groups of the passed
+/// devices see it.
 #[must_use]
 pub fn picture(host: &Host, guest: &GuestSpec, answer: &Answer) -> AddressMap {
     let mut groups: Vec<GroupId> =
         guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
     groups.sort_unstable();
     groups.dedup();
+    picture_for(host, guest, answer, &groups)
+}
+
+/// The picture of an answer as these groups see it; all groups if there are none.
+#[must_use]
+pub fn picture_for(host: &Host, guest: &GuestSpec, answer: &Answer, groups: &[GroupId]) -> AddressMap {
     match &answer.outcome {
-        Outcome::Plan(plan) => AddressMap::new(host, &answer.reserved, &groups, Some(plan)),
+        Outcome::Plan(plan) => AddressMap::new(host, &answer.reserved, groups, Some(plan)),
         Outcome::Conflict { conflict, .. } => {
             let regions = made_by_itself(&Problem::new(host, &answer.reserved, guest));
             let attempt = Attempt { guest, ram: &conflict.attempted, regions: &regions };
-            AddressMap::refused(host, &answer.reserved, &groups, attempt)
+            AddressMap::refused(host, &answer.reserved, groups, attempt)
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Origin {
     Text {
         /// Name of the text, as the user knows it.
         file: Arc<str>,
+        /// Line of the first byte, from 1.
+        line: usize,
         /// First byte.
         start: usize,
         /// One past the last byte.
@@ -81,18 +83,45 @@ impl Origin {
     }
 }
 
-/// In running text: `proc/iomem:12`, `host.host (byte 120)`, `--memory 16G`, `K-SWMSI`.
+/// In running text: `proc/iomem:12`, `host.host:7`, `--memory 16G`, `K-SWMSI`.
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unstated => f.write_str("default"),
-            Self::Text { file, start, .. } => write!(f, "{file} (byte {start})"),
-            Self::Line { file, line } => write!(f, "{file}:{line}"),
+            Self::Text { file, line, .. } | Self::Line { file, line } => write!(f, "{file}:{line}"),
             Self::Bytes { file, offset, .. } => write!(f, "{file}+{offset:#x}"),
             Self::File { file } => f.write_str(file),
             Self::Argument { argument } => f.write_str(argument),
             Self::Rule { rule } => f.write_str(rule),
         }
+    }
+}
+
+/// A text that people write, as a source of origins.
+#[derive(Clone, Debug)]
+pub struct TextFile {
+    name: Arc<str>,
+    line_starts: Arc<[usize]>,
+}
+
+impl TextFile {
+    /// The text of this name.
+    #[must_use]
+    pub fn new(name: &str, text: &str) -> Self {
+        let after_breaks =
+            text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at.saturating_add(1));
+        Self { name: name.into(), line_starts: std::iter::once(0).chain(after_breaks).collect() }
+    }
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+    /// A stretch of it, in bytes.
+    #[must_use]
+    pub fn origin(&self, at: std::ops::Range<usize>) -> Origin {
+        let line = self.line_starts.partition_point(|&start| start <= at.start);
+        Origin::Text { file: Arc::clone(&self.name), line, start: at.start, end: at.end }
     }
 }
 

@@ -179,7 +179,7 @@ fn clean(text: &str) -> String {
 impl Sources {
     fn shown<'s>(&'s self, mark: &Mark<'s>) -> Option<Shown<'s>> {
         let (file, range) = match mark.origin {
-            Origin::Text { file, start, end } => (file, *start..*end),
+            Origin::Text { file, start, end, .. } => (file, *start..*end),
             Origin::Line { file, line } => (file, self.texts.get(&**file)?.line(*line)?),
             _ => return None,
         };

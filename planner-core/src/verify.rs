@@ -70,11 +70,13 @@ fn check_sum(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
             format!("the pieces of RAM add up to {}, the guest wants {}", binary_size(sum), guest.memory);
         violation(found, "V001", message);
     }
-    for (index, piece) in plan.ram.iter().enumerate() {
-        for other in plan.ram.iter().skip(index.saturating_add(1)) {
-            if piece.span.overlaps(other.span) {
-                violation(found, "V001", format!("{} and {} overlap", piece.name, other.name));
-            }
+    let mut pieces: Vec<&RamPiece> = plan.ram.iter().collect();
+    pieces.sort_by_key(|piece| piece.span);
+    for pair in pieces.windows(2) {
+        if let [low, high] = pair
+            && low.span.overlaps(high.span)
+        {
+            violation(found, "V001", format!("{} and {} overlap", low.name, high.name));
         }
     }
 }

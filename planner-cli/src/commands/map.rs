@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use planner_core::answer::{Outcome, answer};
+use planner_core::answer::{Outcome, answer, picture_for};
 use planner_core::diag::{Diagnostic, Origin};
 use planner_core::facts::guest::LayoutPolicy;
 use planner_core::guest::GuestSpec;
@@ -10,8 +10,8 @@ use planner_core::host::Host;
 use planner_core::ids::GroupId;
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::{Question, report};
-use planner_core::map::{AddressMap, Attempt, TextStyle, html, listing, svg, text};
-use planner_core::plan::{Conflict, Plan};
+use planner_core::map::{AddressMap, TextStyle, html, listing, svg, text};
+use planner_core::plan::Plan;
 
 use crate::args::MapArgs;
 use crate::codes;
@@ -33,7 +33,6 @@ pub(crate) fn run(args: &MapArgs, session: &mut Session) -> Result<Output, Stop>
     let style = session.style(&args.picture)?;
     let host = session.host(&args.host)?;
     let (map, status) = picture(args, &host, &question, session)?;
-    let map = session.located(map);
     let drawn = match drawing {
         Drawing::Svg => svg(&map),
         Drawing::Html => html(&map),
@@ -94,29 +93,19 @@ fn picture(
         },
     };
     let answer = answer(host, &guest, question);
-    match answer.outcome {
+    let map = picture_for(host, &guest, &answer, &groups(&guest));
+    match &answer.outcome {
         Outcome::Plan(_) if !answer.violations.is_empty() => Err(session.bug(&answer.violations)),
-        Outcome::Plan(plan) => Ok((with_plan(host, &reserved, &groups(&guest), &plan), Status::Done)),
+        Outcome::Plan(_) => Ok((map, Status::Done)),
         Outcome::Conflict { conflict, fixes } => {
-            let told = super::plan::refusal_told(&conflict, &fixes, session);
-            session.say(&told);
-            Ok((refused(host, &reserved, &groups(&guest), &guest, &conflict), Status::Finding))
+            session.say(&super::plan::refusal_told(conflict, fixes));
+            Ok((map, Status::Finding))
         }
     }
 }
 
 fn with_plan(host: &Host, reserved: &ReservedReport, groups: &[GroupId], plan: &Plan) -> AddressMap {
     AddressMap::new(host, reserved, groups, Some(plan))
-}
-
-fn refused(
-    host: &Host,
-    reserved: &ReservedReport,
-    groups: &[GroupId],
-    guest: &GuestSpec,
-    conflict: &Conflict,
-) -> AddressMap {
-    AddressMap::refused(host, reserved, groups, Attempt { guest, ram: &conflict.attempted, regions: &[] })
 }
 
 /// A number that no group has: Linux counts groups from 0 (drivers/iommu/iommu.c, `iommu_group_ida`).

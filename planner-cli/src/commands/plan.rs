@@ -36,7 +36,7 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
     }
     match &answer.outcome {
         Outcome::Conflict { conflict, fixes } => {
-            let told = refused::told(conflict, fixes, session);
+            let told = refused::told(conflict, fixes);
             if args.emit.is_some() {
                 session.say(&told);
                 return Err(Stop(Status::Finding));
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
             }
             let document = PlanDocument::new(&host, &guest, &answer);
             let groups = super::map::groups_of(&host, &guest);
-            let picture = session.located(AddressMap::new(&host, &answer.reserved, &groups, Some(plan)));
+            let picture = AddressMap::new(&host, &answer.reserved, &groups, Some(plan));
             if let Some(directory) = &args.output {
                 let files = files(&picture, plan, &document);
                 output::write_all(directory, &files, args.force).map_err(|found| session.refuse(*found))?;

@@ -7,7 +7,6 @@ mod origins;
 mod outline;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +14,7 @@ use serde_json::Value;
 
 use self::outline::Outline;
 use super::check;
-use crate::diag::{Code, Diagnostic, Origin, Severity};
+use crate::diag::{Code, Diagnostic, Origin, Severity, TextFile};
 use crate::facts::{GuestFacts, HostFacts};
 
 /// What the member `schema` of a host says.
@@ -155,7 +154,7 @@ fn at_fault(outline: &Outline, at: usize, said: &str) -> usize {
 
 /// Reads a text, blanking out what is at fault.
 struct Reader {
-    file: Arc<str>,
+    file: TextFile,
     text: String,
     found: Vec<Diagnostic>,
 }
@@ -166,7 +165,7 @@ impl Reader {
         if text.starts_with('\u{feff}') {
             text.replace_range(..'\u{feff}'.len_utf8(), "   ");
         }
-        Self { file: file.into(), text, found: Vec::new() }
+        Self { file: TextFile::new(file, &text), text, found: Vec::new() }
     }
 
     /// Nothing when the text is no JSON.
@@ -175,7 +174,7 @@ impl Reader {
     }
 
     fn at(&self, at: Range<usize>) -> Origin {
-        Origin::Text { file: Arc::clone(&self.file), start: at.start, end: at.end }
+        self.file.origin(at)
     }
 
     /// Reads what is not at fault.
@@ -206,7 +205,7 @@ impl Reader {
             }
         }
         let message = format!("more than {MOST} faults; the rest is not read");
-        self.found.push(Diagnostic::new(&TOO_MANY, Origin::File { file: Arc::clone(&self.file) }, message));
+        self.found.push(Diagnostic::new(&TOO_MANY, Origin::file(self.file.name()), message));
         T::default()
     }
 

@@ -107,7 +107,7 @@ proptest! {
             0 => Origin::Line { file: Arc::clone(&file), line: start },
             1 => Origin::Bytes { file: Arc::clone(&file), offset: start, length: end },
             2 => Origin::argument(message.clone()),
-            _ => Origin::Text { file: Arc::clone(&file), start, end },
+            _ => Origin::Text { file: Arc::clone(&file), line: 1, start, end },
         };
         let code = codes().next().unwrap();
         let mut diagnostic = Diagnostic::new(code, origin(places[0]), message.clone()).label(message.clone());

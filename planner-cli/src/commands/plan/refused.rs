@@ -7,20 +7,19 @@ use planner_core::plan::{Conflict, Reason};
 use planner_core::size::binary_size;
 
 use crate::paint::{Ink, paint, paragraph};
-use crate::session::Session;
 
 /// Columns of running text.
 const WIDTH: usize = 100;
 
 /// The whole refusal.
-pub(crate) fn told(conflict: &Conflict, fixes: &[Fix], session: &Session) -> String {
+pub(crate) fn told(conflict: &Conflict, fixes: &[Fix]) -> String {
     let mut out = paint(Ink::Bad, &format!("no layout: {}", conflict.subject));
     out.push('\n');
     for cause in &conflict.causes {
-        out.push_str(&because("  because ", cause, session));
+        out.push_str(&because("  because ", cause));
     }
     for cause in &conflict.also {
-        out.push_str(&because("  and because ", cause, session));
+        out.push_str(&because("  and because ", cause));
     }
     if let Some(hole) = conflict.largest_hole {
         let _ = writeln!(out, "  the largest hole for RAM is {hole} ({})", binary_size(hole.size_bytes()));
@@ -37,9 +36,8 @@ pub(crate) fn told(conflict: &Conflict, fixes: &[Fix], session: &Session) -> Str
     out
 }
 
-fn because(lead: &str, reason: &Reason, session: &Session) -> String {
+fn because(lead: &str, reason: &Reason) -> String {
     let Reason { rule, because, origin } = reason;
-    let place = session.place(origin);
-    let cited = if place == *rule || place.is_empty() { rule.clone() } else { format!("{rule}, {place}") };
+    let cited = if origin == rule || origin.is_empty() { rule.clone() } else { format!("{rule}, {origin}") };
     paragraph(lead, &format!("{because} [{cited}]"), WIDTH)
 }

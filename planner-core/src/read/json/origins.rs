@@ -1,14 +1,12 @@
 //! Gives facts that were read from JSON the places where they stand.
 
-use std::sync::Arc;
-
 use super::outline::Outline;
-use crate::diag::Origin;
+use crate::diag::{Origin, TextFile};
 use crate::facts::host::RootComplexFact;
 use crate::facts::{GuestFacts, HostFacts};
 
 /// Gives every fact about a host its place.
-pub(super) fn host(facts: &mut HostFacts, outline: &Outline, file: &Arc<str>) {
+pub(super) fn host(facts: &mut HostFacts, outline: &Outline, file: &TextFile) {
     let places = Places { outline, file };
     facts.origin = places.of(Some(0));
     if let Some(kernel) = &mut facts.kernel {
@@ -43,7 +41,7 @@ fn root_complex(fact: &mut RootComplexFact, places: &Places<'_>, at: usize) {
 }
 
 /// Gives every fact about a guest its place.
-pub(super) fn guest(facts: &mut GuestFacts, outline: &Outline, file: &Arc<str>) {
+pub(super) fn guest(facts: &mut GuestFacts, outline: &Outline, file: &TextFile) {
     let places = Places { outline, file };
     facts.origin = places.of(Some(0));
     if let Some(vmm) = &mut facts.vmm {
@@ -59,14 +57,14 @@ pub(super) fn guest(facts: &mut GuestFacts, outline: &Outline, file: &Arc<str>) 
 
 struct Places<'o> {
     outline: &'o Outline,
-    file: &'o Arc<str>,
+    file: &'o TextFile,
 }
 
 impl Places<'_> {
     fn of(&self, node: Option<usize>) -> Origin {
         match node.map(|node| self.outline.shown(node)) {
-            Some(at) => Origin::Text { file: Arc::clone(self.file), start: at.start, end: at.end },
-            None => Origin::File { file: Arc::clone(self.file) },
+            Some(at) => self.file.origin(at),
+            None => Origin::file(self.file.name()),
         }
     }
 

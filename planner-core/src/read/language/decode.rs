@@ -4,7 +4,6 @@ mod guest;
 mod host;
 
 use std::ops::Range;
-use std::sync::Arc;
 
 pub(super) use guest::guest;
 pub(super) use host::host;
@@ -12,15 +11,15 @@ pub(super) use host::host;
 use super::tree::{Given, Node};
 use super::value::Value;
 use crate::addr::{Address, Span};
-use crate::diag::Origin;
+use crate::diag::{Origin, TextFile};
 use crate::facts::value_of;
 use crate::ids::PciAddress;
 use crate::size::{PageSize, Size};
 
-/// Where facts come from: the name of the text.
+/// Where facts come from.
 pub(super) struct Place {
-    /// Name of the text.
-    pub(super) file: Arc<str>,
+    /// The text.
+    pub(super) file: TextFile,
 }
 
 impl Place {
@@ -29,7 +28,7 @@ impl Place {
         self.at(&node.header)
     }
     fn at(&self, at: &Range<usize>) -> Origin {
-        Origin::Text { file: Arc::clone(&self.file), start: at.start, end: at.end }
+        self.file.origin(at.clone())
     }
 }
 

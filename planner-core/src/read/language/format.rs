@@ -9,7 +9,7 @@ use super::sink::Sink;
 use super::token::{Comment, Kind, Token, Tokens, quoted, spelled, tokens};
 use super::tree::{Braces, Given, Node, tree};
 use super::value::Value;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, TextFile};
 
 /// The canonical form of a description. It says the same; formatting it again changes nothing.
 ///
@@ -20,7 +20,7 @@ use crate::diag::Diagnostic;
 /// What is wrong with the spelling of the text; then there is no canonical form. What is wrong with the facts does not
 /// matter here.
 pub fn format(file: &str, text: &str) -> Result<String, Vec<Diagnostic>> {
-    let mut sink = Sink::new(file);
+    let mut sink = Sink::new(TextFile::new(file, text));
     let tokens = tokens(text, &mut sink);
     let nodes = tree(text, &tokens, &mut sink);
     if sink.has_errors() {

@@ -31,7 +31,7 @@ pub(crate) use suggest::shown;
 
 use self::decode::Place;
 use self::sink::Sink;
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, TextFile};
 use crate::facts::{GuestFacts, HostFacts};
 use crate::read::check;
 
@@ -77,10 +77,11 @@ pub fn parse_guest(file: &str, text: &str) -> (GuestFacts, Vec<Diagnostic>) {
 
 /// Text to facts, without asking what there should be.
 fn read(file: &str, text: &str) -> (Document, Sink) {
-    let mut sink = Sink::new(file);
+    let file = TextFile::new(file, text);
+    let mut sink = Sink::new(file.clone());
     let tokens = token::tokens(text, &mut sink);
     let nodes = tree::tree(text, &tokens, &mut sink);
-    let place = Place { file: file.into() };
+    let place = Place { file };
     let of = |keyword: &'static str| nodes.iter().filter(move |node| node.clause.keyword == keyword);
     let mut document = Document {
         hosts: of("host").map(|node| decode::host(node, &place)).collect(),

@@ -1,29 +1,28 @@
 //! Where the diagnostics of one text gather.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::codes;
-use crate::diag::{Code, Diagnostic, Origin};
+use crate::diag::{Code, Diagnostic, Origin, TextFile};
 
 /// Nobody reads more, and a file that is no description at all would give one for every word.
 const MOST: usize = 200;
 
 /// The diagnostics of one text.
 pub(super) struct Sink {
-    file: Arc<str>,
+    file: TextFile,
     list: Vec<Diagnostic>,
     dropped: usize,
 }
 
 impl Sink {
-    pub(super) fn new(file: &str) -> Self {
-        Self { file: file.into(), list: Vec::new(), dropped: 0 }
+    pub(super) fn new(file: TextFile) -> Self {
+        Self { file, list: Vec::new(), dropped: 0 }
     }
 
     /// A stretch of the text as an origin.
     pub(super) fn origin(&self, at: Range<usize>) -> Origin {
-        Origin::Text { file: Arc::clone(&self.file), start: at.start, end: at.end }
+        self.file.origin(at)
     }
 
     /// A diagnostic of this kind for this stretch of the text.
@@ -51,7 +50,7 @@ impl Sink {
         });
         if self.dropped > 0 {
             let message = format!("{} more faults are not shown", self.dropped);
-            let origin = Origin::File { file: self.file };
+            let origin = Origin::file(self.file.name());
             self.list.push(Diagnostic::new(&codes::TOO_MANY, origin, message));
         }
         self.list
