@@ -120,7 +120,10 @@ fn unanswered(host: Option<&Host>) -> Look {
         let reserved = report(host, &Question::default());
         draw(AddressMap::new(host, &reserved, &[], None))
     });
-    Look { picture, ..Look::empty(Verdict::Unreadable, format!("the description of the {side} cannot be used")) }
+    Look {
+        picture,
+        ..Look::empty(Verdict::Unreadable, format!("the description of the {side} cannot be used"))
+    }
 }
 
 fn answered(host: &Host, guest: &GuestSpec) -> Look {
@@ -133,7 +136,8 @@ fn answered(host: &Host, guest: &GuestSpec) -> Look {
             Look { picture, warnings, ..planned(&plan) }
         }
         Outcome::Conflict { conflict, fixes } => {
-            let fixes = fixes.into_iter().map(|fix| Fix { change: fix.change, options: fix.options }).collect();
+            let fixes =
+                fixes.into_iter().map(|fix| Fix { change: fix.change, options: fix.options }).collect();
             let headline = format!("no place for {}", conflict.subject);
             Look {
                 causes: conflict.causes,
@@ -207,10 +211,15 @@ fn faults(found: &[Diagnostic], side: Side, text: &str) -> Vec<Fault> {
 
 fn fault(diagnostic: &Diagnostic, text: &str) -> Fault {
     let (line, range) = match diagnostic.origin {
-        Origin::Text { start, end, .. } => (Some(line_at(text, start)), (utf16(text, start), utf16(text, end))),
+        Origin::Text { start, end, .. } => {
+            (Some(line_at(text, start)), (utf16(text, start), utf16(text, end)))
+        }
         _ => (None, (0, 0)),
     };
-    let related = diagnostic.related.iter().map(|(origin, label)| ("see", format!("{label} ({})", place(origin, text))));
+    let related = diagnostic
+        .related
+        .iter()
+        .map(|(origin, label)| ("see", format!("{label} ({})", place(origin, text))));
     let notes = diagnostic.notes.iter().map(|note| ("note", note.clone()));
     let help = diagnostic.help.iter().map(|help| ("help", help.clone()));
     Fault {
@@ -249,7 +258,8 @@ fn utf16(text: &str, byte: usize) -> u32 {
 /// Why the file is neither, in one sentence.
 pub(crate) fn describe(name: &str, bytes: &[u8]) -> Result<String, String> {
     if !capture::is_archive(bytes) {
-        return String::from_utf8(bytes.to_vec()).map_err(|_| format!("{name} is neither text nor a capture"));
+        return String::from_utf8(bytes.to_vec())
+            .map_err(|_| format!("{name} is neither text nor a capture"));
     }
     let (tree, found) = capture::from_archive(bytes);
     if let Some(error) = found.iter().find(|diagnostic| diagnostic.is_error()) {

@@ -8,7 +8,9 @@ use planner_core::size::parse_number;
 pub(crate) fn address(text: &str) -> Option<Iova> {
     let text = text.trim();
     let whole = parse_number(text).ok();
-    whole.or_else(|| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').find_map(prefixed)).map(Iova::new)
+    whole
+        .or_else(|| text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').find_map(prefixed))
+        .map(Iova::new)
 }
 
 fn prefixed(word: &str) -> Option<u64> {

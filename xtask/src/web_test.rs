@@ -128,7 +128,10 @@ impl Visit {
         self.wait_for("the map", "return document.querySelector('.spot') !== null")?;
         self.browser.run("document.querySelector('.spot').focus()", &[])?;
         self.browser.press(&[ENTER])?;
-        self.wait_for("a band to be chosen", "return document.querySelectorAll('.spot.chosen').length === 1")?;
+        self.wait_for(
+            "a band to be chosen",
+            "return document.querySelectorAll('.spot.chosen').length === 1",
+        )?;
         let told = self.browser.run(
             "return document.querySelector('#details').textContent
                  === document.querySelector('.spot.chosen title').textContent",
@@ -170,10 +173,9 @@ impl Visit {
         self.browser.prefer_scheme("dark")?;
         self.shot("8-dark")?;
         self.browser.resize(390, 1600)?;
-        let wide = self.browser.run(
-            "return document.documentElement.scrollWidth - document.documentElement.clientWidth",
-            &[],
-        )?;
+        let wide = self
+            .browser
+            .run("return document.documentElement.scrollWidth - document.documentElement.clientWidth", &[])?;
         self.shot("9-small")?;
         must(wide == json!(0), "a small screen needs no sideways scrolling")
     }
@@ -182,7 +184,10 @@ impl Visit {
     /// comes last.
     fn lets_nothing_out(&self) -> Result<(), Failure> {
         self.no_errors()?;
-        self.browser.run("window.tried = null; fetch('/').then(() => tried = 'let out', () => tried = 'refused')", &[])?;
+        self.browser.run(
+            "window.tried = null; fetch('/').then(() => tried = 'let out', () => tried = 'refused')",
+            &[],
+        )?;
         self.wait_for("an answer to a fetch", "return window.tried")?;
         let tried = self.browser.run("return window.tried", &[])?;
         must(tried == json!("refused"), "nothing leaves the page")
@@ -201,7 +206,8 @@ impl Visit {
     }
 
     fn count(&self, selector: &str) -> Result<u64, Failure> {
-        let count = self.browser.run("return document.querySelectorAll(arguments[0]).length", &[json!(selector)])?;
+        let count =
+            self.browser.run("return document.querySelectorAll(arguments[0]).length", &[json!(selector)])?;
         count.as_u64().ok_or_else(|| "a count is no number".into())
     }
 
@@ -230,7 +236,11 @@ impl Visit {
 
     fn no_errors(&self) -> Result<(), Failure> {
         let errors = self.browser.console_errors()?;
-        if errors.is_empty() { Ok(()) } else { Err(format!("the console has errors:\n{}", errors.join("\n")).into()) }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("the console has errors:\n{}", errors.join("\n")).into())
+        }
     }
 
     fn shot(&self, name: &str) -> Result<(), Failure> {

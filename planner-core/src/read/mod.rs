@@ -4,3 +4,11 @@ pub mod capture;
 pub mod check;
 pub mod json;
 pub mod language;
+
+use crate::diag::Code;
+
+/// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
+/// `C` for captures.
+pub fn codes() -> impl Iterator<Item = &'static Code> {
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES].into_iter().flatten().copied()
+}

@@ -106,7 +106,8 @@ fn spot_box(props: &Props, number: usize, spot: &Spot) -> Html {
 fn address_box(props: &Props, picture: &Picture, scene: &Scene) -> Html {
     let write = props.act.reform(|event: InputEvent| Action::Search(load::text_of(&event)));
     let found = search::address(&props.search);
-    let owners: Vec<&Spot> = found.map_or(Vec::new(), |address| scene.owners(address).map(|(_, spot)| spot).collect());
+    let owners: Vec<&Spot> =
+        found.map_or(Vec::new(), |address| scene.owners(address).map(|(_, spot)| spot).collect());
     let beyond = found.is_some_and(|address| scene.strip(&picture.map, address).is_none());
     html! {
         <div class="address-box">
