@@ -1,6 +1,11 @@
 //! How fast descriptions of about 1 MB are read, printed and formatted, in MB/s.
 //!
 //! `cargo bench -p planner-core --bench language`, with ` -- read` only what has `read` in its name.
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a bench reads arguments and the clock"
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;

@@ -18,7 +18,8 @@ use planner_core::render::{Color, Sources, render};
 
 fn cases() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/language");
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(directory).expect("the folder of cases is there");
+    let entries = entries.map(|entry| entry.expect("a folder that can be listed").path());
     let mut paths: Vec<PathBuf> = entries.filter(|path| name(path) != "README.md").collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension != "stderr"));
     paths.sort();
@@ -26,7 +27,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn name(path: &Path) -> &str {
-    path.file_name().unwrap().to_str().unwrap()
+    path.file_name().and_then(|name| name.to_str()).expect("names of cases are ASCII")
 }
 
 /// What is found in a case: its name says how it is read.
@@ -198,7 +199,7 @@ fn every_example_of_the_guide_reads() {
 /// The fenced blocks of a Markdown text, each with its language.
 fn fences(text: &str) -> impl Iterator<Item = (&str, &str)> {
     let fenced = text.split("\n```").skip(1).step_by(2);
-    fenced.filter_map(|block| block.split_once('\n')).map(|(language, block)| (language, block))
+    fenced.filter_map(|block| block.split_once('\n'))
 }
 
 #[test]
