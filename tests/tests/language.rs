@@ -18,7 +18,8 @@ use planner_core::render::{Color, Sources, render};
 
 fn cases() -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/language");
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let entries = std::fs::read_dir(directory).expect("the folder of cases is there");
+    let entries = entries.map(|entry| entry.expect("a folder that can be listed").path());
     let mut paths: Vec<PathBuf> = entries.filter(|path| name(path) != "README.md").collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension != "stderr"));
     paths.sort();
@@ -26,7 +27,7 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn name(path: &Path) -> &str {
-    path.file_name().unwrap().to_str().unwrap()
+    path.file_name().and_then(|name| name.to_str()).expect("names of cases are ASCII")
 }
 
 /// What is found in a case: its name says how it is read.
@@ -159,4 +160,62 @@ host   'x
         # after
     "##]]
     .assert_eq(&language::format("f", text).unwrap());
+}
+
+const GUIDE: &str = include_str!("../../docs/language.md");
+
+/// The marker in front of what is written from the grammar's table.
+const MARKER: &str = "grammar's table. -->\n";
+
+#[test]
+fn the_guide_holds_the_reference_of_the_grammar() {
+    let (prose, _) = GUIDE.split_once(MARKER).expect("the marker is there");
+    let guide = format!("{prose}{MARKER}\n{}\n", language::reference().trim_end());
+    expect_file!["../../docs/language.md"].assert_eq(&guide);
+}
+
+#[test]
+fn every_example_of_the_guide_reads() {
+    let (prose, _) = GUIDE.split_once(MARKER).expect("the marker is there");
+    let mut seen = 0;
+    for (language, example) in fences(prose) {
+        let found = match language {
+            "text" => language::parse("example", example).1,
+            "json" if example.contains("\"host/1\"") => json::parse_host_json("example", example).1,
+            "json" => json::parse_guest_json("example", example).1,
+            "console" => continue,
+            other => panic!("no example is in {other}"),
+        };
+        assert!(found.is_empty(), "{}", rendered("example", example, &found));
+        if language == "text" {
+            let formatted = language::format("example", example).unwrap();
+            assert_eq!(formatted, format!("{example}\n"), "examples are in canonical form");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
+
+/// The fenced blocks of a Markdown text, each with its language.
+fn fences(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let fenced = text.split("\n```").skip(1).step_by(2);
+    fenced.filter_map(|block| block.split_once('\n'))
+}
+
+#[test]
+fn schemas_are_published_as_they_are_read() {
+    for (schema, name) in [(json::host_schema(), "host/1"), (json::guest_schema(), "guest/1")] {
+        assert_eq!(schema["properties"]["schema"]["const"], name);
+        assert!(schema["$id"].as_str().unwrap().ends_with(&format!("/{name}.json")));
+        assert_eq!(schema["additionalProperties"], false);
+        assert!(schema["title"].is_string());
+    }
+    let (host, _) = language::parse_host("seattle.host", SEATTLE);
+    let text = json::host_to_json(&host);
+    assert_eq!(json::schema_of(&text).as_deref(), Some("host/1"));
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let known = json::host_schema();
+    for key in value.as_object().unwrap().keys() {
+        assert!(known["properties"].get(key).is_some(), "{key}");
+    }
 }

@@ -7,8 +7,8 @@ pub mod language;
 
 use crate::diag::Code;
 
-/// Every kind of diagnostic about descriptions, for `planner explain`: `L` for the language and for facts, `J` for
-/// JSON. Those about captures are in [`capture::codes`].
+/// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
+/// `C` for captures.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES].into_iter().flatten().copied()
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES].into_iter().flatten().copied()
 }

@@ -68,11 +68,12 @@ fn number() -> impl Strategy<Value = u64> {
 fn span<A: Address>() -> impl Strategy<Value = Span<A>> {
     let aligned = (0..1_u64 << 40, 1..1_u64 << 12)
         .prop_map(|(page, pages)| (page << 12, (page << 12) + (pages << 12) - 1));
-    prop_oneof![(number(), number()), aligned].prop_map(|(a, b)| Span::of(a.min(b), a.max(b)).unwrap())
+    prop_oneof![(number(), number()), aligned]
+        .prop_map(|(a, b)| Span::of(a.min(b), a.max(b)).expect("in order"))
 }
 
 fn page() -> impl Strategy<Value = PageSize> {
-    (9..64_u32).prop_map(|bit| PageSize::from_bytes(1 << bit).unwrap())
+    (9..64_u32).prop_map(|bit| PageSize::from_bytes(1 << bit).expect("a power of two of 512 or more"))
 }
 
 fn bits() -> impl Strategy<Value = u8> {
@@ -110,7 +111,7 @@ fn kernel() -> impl Strategy<Value = KernelFact> {
 
 fn iommu() -> impl Strategy<Value = IommuFact> {
     let aperture = prop_oneof![
-        (12..64_u32).prop_map(|bits| Span::of(0, (1 << bits) - 1).unwrap()),
+        (12..64_u32).prop_map(|bits| Span::of(0, (1 << bits) - 1).expect("in order")),
         Just(Span::<Iova>::full()),
         span()
     ];
@@ -192,7 +193,7 @@ fn shown_at(most: u64) -> impl Strategy<Value = (Span<Hpa>, BusAddr)> {
     });
     let translated = (number(), 0..1_u64 << 31, 0..1_u64 << 31).prop_map(|(cpu, bus, length)| {
         let first = cpu.min(u64::MAX - length);
-        (Span::of(first, first + length).unwrap(), BusAddr::at(bus))
+        (Span::of(first, first + length).expect("in order"), BusAddr::at(bus))
     });
     prop_oneof![2 => translated, 1 => same]
 }
@@ -250,7 +251,7 @@ fn bars() -> impl Strategy<Value = Vec<BarFact>> {
 fn device(segment: u16, requester: u16) -> impl Strategy<Value = DeviceFact> {
     let address = PciAddress::from_requester(segment, RequesterId(requester));
     let id = any::<(u16, u16)>().prop_map(|(vendor, device)| PciId { vendor, device });
-    let class = (0..1_u32 << 24).prop_map(|code| PciClass::from_code(code).unwrap());
+    let class = (0..1_u32 << 24).prop_map(|code| PciClass::from_code(code).expect("24 bits"));
     let sriov =
         any::<(u16, u16)>().prop_map(ordered).prop_map(|(enabled, total)| SriovFact { total, enabled });
     let vectors = (option::of(0..=2048_u16), option::of(select(vec![0, 1, 2, 4, 8, 16, 32_u16])));

@@ -19,11 +19,11 @@ fn shown(text: &str, diagnostics: &[Diagnostic]) -> String {
 
 /// Facts without their origins.
 fn host_facts(facts: &HostFacts) -> String {
-    serde_json::to_string_pretty(facts).unwrap()
+    serde_json::to_string_pretty(facts).expect("facts serialise")
 }
 
 fn guest_facts(facts: &GuestFacts) -> String {
-    serde_json::to_string_pretty(facts).unwrap()
+    serde_json::to_string_pretty(facts).expect("facts serialise")
 }
 
 proptest! {
@@ -206,7 +206,8 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
     }
     match language::format("f", text) {
         Ok(formatted) => {
-            prop_assert_eq!(language::format("f", &formatted), Ok(formatted.clone()), "{}", text)
+            let again = language::format("f", &formatted);
+            prop_assert_eq!(again.as_ref(), Ok(&formatted), "{}", text);
         }
         Err(faults) => prop_assert!(has_errors(&faults)),
     }
@@ -219,14 +220,14 @@ fn survives(text: &str) -> Result<(), TestCaseError> {
 
 /// Other spacing, other lines, and comments, at places that say the same.
 fn disorder(text: &str, choices: &[u8]) -> String {
-    let mut choices = choices.iter().cycle().copied().enumerate();
+    let mut choices = choices.iter().cycle().zip((0..=u8::MAX).cycle());
     let mut out = String::new();
     for line in text.lines() {
-        let mut next = || choices.next().map_or(0, |(at, choice)| choice.wrapping_add(at as u8));
-        if next() % 4 == 0 {
+        let mut next = || choices.next().map_or(0, |(choice, at)| choice.wrapping_add(at));
+        if next().is_multiple_of(4) {
             out.push_str("\n\n");
         }
-        if next() % 4 == 0 {
+        if next().is_multiple_of(4) {
             out.push_str(&format!("\t# above {}\n", next()));
         }
         let line = if line.contains('"') { line.to_owned() } else { broken(line, &mut next) };
@@ -245,16 +246,16 @@ fn broken(line: &str, next: &mut impl FnMut() -> u8) -> String {
     let indent = line.len() - line.trim_start().len();
     let (indent, rest) = line.split_at(indent);
     let mut rest = rest.to_owned();
-    if next() % 3 == 0 {
+    if next().is_multiple_of(3) {
         rest = rest.replace("  ", "\n");
     }
-    if next() % 3 == 0 {
+    if next().is_multiple_of(3) {
         rest = rest.replace(" {", &format!(" # before {}\n{{", next()));
     }
-    if next() % 3 == 0 {
+    if next().is_multiple_of(3) {
         rest = rest.replace("{ ", &format!("{{ # after {}\n", next()));
     }
-    if next() % 3 == 0 {
+    if next().is_multiple_of(3) {
         rest = rest.replace(" }", "\n}");
     }
     format!("{indent}{rest}")

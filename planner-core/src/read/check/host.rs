@@ -78,7 +78,9 @@ fn check_root_complex(facts: &RootComplexFact, found: &mut Vec<Diagnostic>) {
     facts.msi.iter().for_each(|map| found.extend(msi_map(map)));
     facts.windows.iter().for_each(|window| found.extend(check_window(window)));
     for inbound in &facts.inbound {
-        found.extend(bus_span(inbound.cpu, inbound.bus, &inbound.origin).err());
+        if bus_span(inbound.cpu, inbound.bus).is_none() {
+            found.push(past_the_end(inbound.cpu, inbound.bus, &inbound.origin));
+        }
     }
     let map = BusMap::new(&facts.windows);
     for device in &facts.devices {
@@ -114,22 +116,23 @@ fn ids(
     first.checked_add(more).is_none().then(|| Diagnostic::new(&IDS_END, origin.clone(), message()))
 }
 
-/// The bus addresses of a window, or why there are none.
-fn bus_span(cpu: Span<Hpa>, bus: BusAddr, origin: &Origin) -> Result<Span<BusAddr>, Diagnostic> {
+/// The bus addresses of a window, if there are so many.
+fn bus_span(cpu: Span<Hpa>, bus: BusAddr) -> Option<Span<BusAddr>> {
     let length = cpu.last().get().saturating_sub(cpu.first().get());
-    bus.get().checked_add(length).and_then(|last| Span::of(bus.get(), last)).ok_or_else(|| {
-        let size = crate::size::binary_size(cpu.size_bytes());
-        let message = format!("{size} from bus address {bus} end above 0xffff_ffff_ffff_ffff");
-        Diagnostic::new(&BUS_END, origin.clone(), message)
-    })
+    Span::of(bus.get(), bus.get().checked_add(length)?)
+}
+
+fn past_the_end(cpu: Span<Hpa>, bus: BusAddr, origin: &Origin) -> Diagnostic {
+    let size = crate::size::binary_size(cpu.size_bytes());
+    let message = format!("{size} from bus address {bus} end above 0xffff_ffff_ffff_ffff");
+    Diagnostic::new(&BUS_END, origin.clone(), message)
 }
 
 const LAST_32: u64 = 4 * GIB - 1;
 
 fn check_window(window: &WindowFact) -> Option<Diagnostic> {
-    let bus = match bus_span(window.cpu, window.bus, &window.origin) {
-        Ok(bus) => bus,
-        Err(fault) => return Some(fault),
+    let Some(bus) = bus_span(window.cpu, window.bus) else {
+        return Some(past_the_end(window.cpu, window.bus, &window.origin));
     };
     if window.kind == WindowKind::Mem64 || bus.last().get() <= LAST_32 {
         return None;

@@ -5,6 +5,7 @@
 
 mod guest;
 mod host;
+mod root_complex;
 
 pub(super) use host::LISTED;
 
@@ -152,6 +153,11 @@ impl Block {
     pub(super) fn find(&self, word: &str) -> Option<&'static Clause> {
         self.clauses.iter().find(|clause| clause.keyword == word || clause.synonym == Some(word))
     }
+    /// A bit that stands for this clause among those of the block, of which there are fewer than 32.
+    pub(super) fn bit(&self, clause: &Clause) -> u32 {
+        let index = self.clauses.iter().position(|other| std::ptr::eq(other, clause));
+        index.and_then(|index| 1_u32.checked_shl(u32::try_from(index).ok()?)).unwrap_or(0)
+    }
     /// Every word that begins a clause.
     pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
         self.clauses.iter().flat_map(|clause| [Some(clause.keyword), clause.synonym]).flatten()
@@ -215,6 +221,9 @@ const fn words_of<T: Copy, const N: usize>(table: &[(&'static str, T)]) -> [&'st
     }
     words
 }
+
+const U16: u64 = 0xffff;
+const U32: u64 = 0xffff_ffff;
 
 const YES_NO: &[&str] = &["yes", "no"];
 const ARCHES: &[&str] = &words_of::<_, { crate::facts::Arch::WORDS.len() }>(&crate::facts::Arch::WORDS);

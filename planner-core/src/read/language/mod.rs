@@ -11,10 +11,12 @@
 //! way is reported and the reading goes on. Names that refer to other facts are not looked up here.
 
 mod codes;
+mod complain;
 mod decode;
 mod format;
 mod grammar;
 mod layout;
+mod number;
 mod print;
 mod reference;
 mod sink;

@@ -4,9 +4,10 @@
 use nom::branch::alt;
 use nom::bytes::complete::{tag, take_till, take_while1};
 use nom::character::complete::{anychar, char};
-use nom::combinator::{not, recognize, value};
+use nom::combinator::{recognize, value};
+use nom::error::{Error, ErrorKind};
 use nom::multi::many1_count;
-use nom::sequence::{pair, preceded, terminated};
+use nom::sequence::{pair, preceded};
 use nom::{IResult, Parser};
 
 use super::codes;
@@ -122,20 +123,22 @@ fn piece(input: &str) -> IResult<&str, Piece> {
     .parse(input)
 }
 
-/// A word. A full stop belongs to it unless another follows (a range), a hyphen unless it begins an arrow. Characters
-/// outside ASCII are taken in so that the complaint about them is one.
+/// A word. It ends before `..`, which makes a range, and before `->`. Characters outside ASCII are taken in so that the
+/// complaint about them is one.
 fn word(input: &str) -> IResult<&str, &str> {
-    recognize(many1_count(alt((
-        take_while1(is_plain_word_char),
-        recognize(terminated(char('.'), not(char('.')))),
-        recognize(terminated(char('-'), not(char('>')))),
-    ))))
-    .parse(input)
+    let (rest, run) = take_while1(is_word_char).parse(input)?;
+    let mut length = run.as_bytes().windows(2).position(|two| two == b"..").unwrap_or(run.len());
+    if length == run.len() && run.ends_with('-') && rest.starts_with('>') {
+        length = length.saturating_sub(1);
+    }
+    match length {
+        0 => Err(nom::Err::Error(Error::new(input, ErrorKind::TakeWhile1))),
+        _ => Ok((input.get(length..).unwrap_or_default(), run.get(..length).unwrap_or_default())),
+    }
 }
 
-/// Characters of words that need no look at their neighbours.
-fn is_plain_word_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '_' | ':' | '/' | '@' | '%') || !c.is_ascii()
+fn is_word_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':' | '/' | '@' | '%') || !c.is_ascii()
 }
 
 /// What stands between two quotes on one line.

@@ -8,9 +8,10 @@
 use std::ops::Range;
 
 use super::codes;
+use super::complain::usage;
 use super::grammar::{Arg, Block, Body, Clause, Count, TEXT};
 use super::sink::Sink;
-use super::suggest::{any_of, nearest, shown};
+use super::suggest::shown;
 use super::token::{Kind, Token, Tokens};
 use super::value::{Value, What};
 
@@ -40,9 +41,22 @@ pub(super) struct Given {
 pub(super) struct Braces {
     pub(super) nodes: Vec<Node>,
     /// The opening brace.
-    pub(super) open: Token,
+    pub(super) open: Brace,
     /// The closing brace.
-    pub(super) close: Token,
+    pub(super) close: Brace,
+}
+
+/// A brace: its byte and its line, from 0.
+#[derive(Clone, Copy)]
+pub(super) struct Brace {
+    pub(super) start: usize,
+    pub(super) line: usize,
+}
+
+impl From<Token> for Brace {
+    fn from(token: Token) -> Self {
+        Self { start: token.start, line: token.line }
+    }
 }
 
 /// Reads the tokens of a whole text.
@@ -80,11 +94,11 @@ pub(super) struct Parser<'t, 's> {
     tokens: &'t [Token],
     at: usize,
     /// The token taken last.
-    last: Token,
+    pub(super) last: Token,
     /// How many more `{` than `}` the text has and nobody has yet complained about.
-    unclosed: usize,
+    pub(super) unclosed: usize,
     /// How many more `}` than `{` the text has and nobody has yet complained about.
-    stray: usize,
+    pub(super) stray: usize,
     /// The blocks that are open, the one being read last.
     open: Vec<&'static Block>,
     pub(super) sink: &'s mut Sink,
@@ -148,39 +162,6 @@ impl<'t> Parser<'t, '_> {
         Some(token)
     }
 
-    /// What a message says was found instead of a value.
-    pub(super) fn found(&self) -> String {
-        match self.here() {
-            Some(token) => shown(self.lexeme(token)),
-            None if self.peek().kind == Kind::End => "the end of the text".into(),
-            None => "the end of the line".into(),
-        }
-    }
-
-    /// Complains that something else was expected next, unless the next token was complained about already. Takes
-    /// the token only if it can be nothing but a bad value.
-    pub(super) fn expected(&mut self, what: What<'_>, clause: &Clause) -> Reported {
-        match self.here() {
-            Some(token) if token.spoilt => {
-                self.bump();
-            }
-            Some(token) => {
-                let message = format!("`{}` needs {what}, found {}", clause.keyword, self.found());
-                self.missing(token.start..token.end, message, clause);
-            }
-            None => {
-                let message = format!("`{}` needs {what}, found {}", clause.keyword, self.found());
-                self.missing(self.last.end..self.last.end, message, clause);
-            }
-        }
-        Reported
-    }
-
-    fn missing(&mut self, at: Range<usize>, message: String, clause: &Clause) {
-        let fault = self.sink.at(&codes::MISSING, at, message);
-        self.sink.push(fault.label("expected here").help(usage(clause)));
-    }
-
     /// The clauses of a block, up to its closing brace, which is left.
     fn clauses(&mut self, block: &'static Block) -> Vec<Node> {
         self.open.push(block);
@@ -191,7 +172,8 @@ impl<'t> Parser<'t, '_> {
 
     fn clauses_of(&mut self, block: &'static Block) -> Vec<Node> {
         let mut nodes = Vec::new();
-        let mut seen: Vec<(&'static Clause, Range<usize>)> = Vec::new();
+        // One bit for each clause of the block that was there, understood or not.
+        let mut seen = 0_u32;
         let mut doubtful = false;
         loop {
             let token = self.peek();
@@ -203,9 +185,12 @@ impl<'t> Parser<'t, '_> {
                     self.stray_brace(token);
                 }
                 (Kind::Word, Some(clause)) => {
+                    let again = block.bit(clause) & seen != 0 && clause.count != Count::Many;
+                    seen |= block.bit(clause);
                     let node = self.clause(clause, block);
-                    let header = node.as_ref().map_or(token.start..token.end, |node| node.header.clone());
-                    if self.counts(clause, &header, &mut seen) {
+                    if again {
+                        self.say_again(clause, token, node.as_ref(), &nodes);
+                    } else {
                         nodes.extend(node);
                     }
                 }
@@ -220,7 +205,7 @@ impl<'t> Parser<'t, '_> {
             }
         }
         if !doubtful {
-            self.absent(block, &seen);
+            self.absent(block, seen);
         }
         nodes
     }
@@ -254,49 +239,6 @@ impl<'t> Parser<'t, '_> {
             && !self.open.last().is_some_and(|around| here(around))
     }
 
-    fn stray_brace(&mut self, token: Token) {
-        self.stray = self.stray.saturating_sub(1);
-        let fault = self.sink.at(
-            &codes::STRAY,
-            token.start..token.end,
-            "this `}` closes nothing, or closes too early",
-        );
-        self.sink.push(fault.help("remove it, or look for the `{` that was lost"));
-    }
-
-    /// Whether the clause may stand here: whether it is the first, or one of many. Complains if not.
-    fn counts(
-        &mut self,
-        clause: &'static Clause,
-        header: &Range<usize>,
-        seen: &mut Vec<(&'static Clause, Range<usize>)>,
-    ) -> bool {
-        let first = seen.iter().find(|(other, _)| std::ptr::eq(*other, clause)).map(|(_, at)| at.clone());
-        let Some(first) = first else {
-            seen.push((clause, header.clone()));
-            return true;
-        };
-        if clause.count == Count::Many {
-            return true;
-        }
-        let message = format!("`{}` stands twice in this block", clause.keyword);
-        let before = self.sink.origin(first);
-        let fault = self.sink.at(&codes::REPEATED, header.clone(), message);
-        self.sink.push(fault.label("again").related(before, "first here").help("keep one of them"));
-        false
-    }
-
-    /// Complains about clauses that a block needs and has not.
-    fn absent(&mut self, block: &'static Block, seen: &[(&'static Clause, Range<usize>)]) {
-        let required = block.clauses.iter().filter(|clause| clause.count == Count::Required);
-        for clause in required.filter(|clause| !seen.iter().any(|(other, _)| std::ptr::eq(*other, *clause))) {
-            let message = format!("`{}` needs a clause `{}`", block.name, clause.keyword);
-            let at = self.peek();
-            let fault = self.sink.at(&codes::ABSENT, at.start..at.end, message);
-            self.sink.push(fault.label("the block ends without it").help(usage(clause)));
-        }
-    }
-
     /// Complains about what begins no clause of this block, and skips it.
     fn unknown(&mut self, block: &'static Block, token: Token) {
         if !token.spoilt {
@@ -307,41 +249,6 @@ impl<'t> Parser<'t, '_> {
         }
         self.bump();
         self.skip(block, Body::None);
-    }
-
-    fn say_unknown(&mut self, block: &'static Block, token: Token) {
-        let word = self.lexeme(token);
-        if token.kind != Kind::Word {
-            let message = format!("{} begins no clause", shown(word));
-            let fault = self.sink.at(&codes::SURPLUS, token.start..token.end, message);
-            self.sink.push(fault.help(holds(block)));
-        } else if !self.say_near(block, &[], token) {
-            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
-            let help = if word.starts_with("//") { "a comment begins with `#`".into() } else { holds(block) };
-            let fault = self.sink.at(&codes::UNKNOWN, token.start..token.end, message);
-            self.sink.push(fault.help(help));
-        }
-    }
-
-    /// Complains about a word that is a clause elsewhere, or nearly one here, or nearly one of the other words. False
-    /// when it is not.
-    fn say_near(&mut self, block: &'static Block, others: &[&'static str], token: Token) -> bool {
-        let word = self.lexeme(token);
-        let at = token.start..token.end;
-        let elsewhere: Vec<&str> = blocks_with(word).collect();
-        let near = nearest(word, block.words().chain(others.iter().copied()));
-        let fault = if !elsewhere.is_empty() {
-            let message = format!("`{word}` is no clause of `{}`", block.name);
-            let help = format!("it belongs into {}", any_of(elsewhere));
-            self.sink.at(&codes::MISPLACED, at, message).help(help)
-        } else if let Some(near) = near {
-            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
-            self.sink.at(&codes::UNKNOWN, at, message).help(format!("did you mean `{near}`?"))
-        } else {
-            return false;
-        };
-        self.sink.push(fault);
-        true
     }
 
     /// Skips to the next clause of this block, the end of the line, the closing brace, or the block `body` if the
@@ -373,19 +280,6 @@ impl<'t> Parser<'t, '_> {
             }
             self.bump();
         }
-    }
-
-    fn say_unclosed(&mut self, open: Token, clause: Option<&Clause>) {
-        self.unclosed = self.unclosed.saturating_sub(1);
-        let end = self.last.end;
-        let near = self.sink.origin(end..end);
-        let message = match clause {
-            None => "this `{` has no `}`".to_owned(),
-            Some(clause) => format!("the block of `{}` has no `}}`", clause.keyword),
-        };
-        let fault = self.sink.at(&codes::UNCLOSED, open.start..open.end, message);
-        let fault = fault.label("opened here").related(near, "perhaps it ends here");
-        self.sink.push(fault.help("close it with `}`"));
     }
 
     /// A clause whose keyword is next. `None` when it was complained about.
@@ -454,36 +348,7 @@ impl<'t> Parser<'t, '_> {
         } else {
             self.say_unclosed(open, Some(node.clause));
         }
-        node.body = Some(Braces { nodes, open, close });
+        node.body = Some(Braces { nodes, open: open.into(), close: close.into() });
         Ok(())
     }
-}
-
-/// `write: ram SPAN [node N]`
-pub(super) fn usage(clause: &Clause) -> String {
-    format!("its form is `{clause}`")
-}
-
-/// What a block may hold, for a help line.
-fn holds(block: &Block) -> String {
-    let keywords: Vec<&str> = block.clauses.iter().map(|clause| clause.keyword).collect();
-    format!("`{}` holds {}", block.name, keywords.join(", "))
-}
-
-/// The names of the blocks that know this keyword, each once.
-fn blocks_with(word: &str) -> impl Iterator<Item = &'static str> {
-    let names: std::collections::BTreeSet<&str> =
-        all_blocks().into_iter().filter(|block| block.find(word).is_some()).map(|block| block.name).collect();
-    names.into_iter()
-}
-
-/// Every block of the grammar, outer ones first.
-fn all_blocks() -> Vec<&'static Block> {
-    let mut blocks = vec![&TEXT];
-    let mut at = 0;
-    while let Some(block) = blocks.get(at).copied() {
-        blocks.extend(block.clauses.iter().filter_map(|clause| clause.body.block()));
-        at += 1;
-    }
-    blocks
 }

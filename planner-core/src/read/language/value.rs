@@ -8,14 +8,14 @@ use nom::combinator::{all_consuming, map_res, opt};
 use nom::sequence::terminated;
 
 use super::codes;
+use super::complain::usage;
 use super::grammar::{Arg, Clause, LISTED, Presence, Shape};
 use super::suggest::{any_of, nearest, shown};
 use super::token::{Kind, Token, unescape};
-use super::tree::{Given, Node, Parser, Reported, usage};
-use crate::addr::grouped_hex;
+use super::tree::{Given, Node, Parser, Reported};
 use crate::diag::Code;
 use crate::ids::{PciAddress, PciClass, PciId, RequesterId};
-use crate::size::{NumberError, PageSize, Size, parse_number};
+use crate::size::PageSize;
 use crate::version::Version;
 
 /// A value that was understood.
@@ -92,13 +92,12 @@ impl Parser<'_, '_> {
                     self.given(arg, node)?;
                 }
             }
-            match next {
-                None => return Ok(()),
-                Some(arg) if arg.presence == Presence::May && !self.starts(arg) => {}
-                Some(arg) => self.given(arg, node)?,
+            let Some(arg) = next else { return Ok(()) };
+            if arg.presence != Presence::May || self.starts(arg) {
+                self.given(arg, node)?;
             }
-            while next.is_some_and(|arg| arg.presence == Presence::Many && self.starts(arg)) {
-                self.given(next.expect("the condition of the loop"), node)?;
+            while arg.presence == Presence::Many && self.starts(arg) {
+                self.given(arg, node)?;
             }
         }
     }
@@ -164,19 +163,31 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn fault(&mut self, code: &'static Code, at: Range<usize>, message: String, help: String) -> Reported {
+    pub(super) fn fault(
+        &mut self,
+        code: &'static Code,
+        at: Range<usize>,
+        message: String,
+        help: String,
+    ) -> Reported {
         let fault = self.sink.at(code, at, message);
         self.sink.push(fault.help(help));
         Reported
     }
 
-    fn fault_at(&mut self, code: &'static Code, token: Token, why: &str, clause: &Clause) -> Reported {
+    pub(super) fn fault_at(
+        &mut self,
+        code: &'static Code,
+        token: Token,
+        why: &str,
+        clause: &Clause,
+    ) -> Reported {
         let message = format!("{} {why}", shown(self.lexeme(token)));
         self.fault(code, token.start..token.end, message, usage(clause))
     }
 
     /// The next token of this line if it is a word that nobody complained about; it is taken.
-    fn next_word(&mut self, what: What<'_>, clause: &Clause) -> Result<Token, Reported> {
+    pub(super) fn next_word(&mut self, what: What<'_>, clause: &Clause) -> Result<Token, Reported> {
         match self.here() {
             Some(token) if token.kind == Kind::Word && !token.spoilt && !self.begins_sibling(token) => {
                 Ok(self.bump())
@@ -198,172 +209,6 @@ impl Parser<'_, '_> {
             }
             _ => Err(self.expected(what, clause)),
         }
-    }
-
-    /// A number with or without a unit.
-    fn number(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, Token), Reported> {
-        let token = self.next_word(what, clause)?;
-        match parse_number(self.lexeme(token)) {
-            Ok(number) => Ok((number, token)),
-            Err(NumberError::TooLarge) => {
-                Err(self.fault_at(&codes::TOO_LARGE, token, "does not fit 64 bits", clause))
-            }
-            Err(NumberError::NotANumber) if is_bare_hex(self.lexeme(token)) => {
-                let message = format!("{} is not {what}", shown(self.lexeme(token)));
-                let help = format!("hexadecimal begins with `0x`: `0x{}`", self.lexeme(token));
-                Err(self.fault(&codes::VALUE, token.start..token.end, message, help))
-            }
-            Err(NumberError::NotANumber) => {
-                Err(self.fault_at(&codes::VALUE, token, &format!("is not {what}"), clause))
-            }
-        }
-    }
-
-    /// A number without a unit, of at most `most`.
-    fn plain(&mut self, most: u64, what: What<'_>, clause: &Clause) -> Result<(u64, Token), Reported> {
-        let (number, token) = self.number(what, clause)?;
-        let text = self.lexeme(token);
-        if !text.starts_with("0x") && !text.starts_with("0X") && text.ends_with(|c: char| !c.is_ascii_digit())
-        {
-            return Err(self.fault_at(
-                &codes::VALUE,
-                token,
-                "has a unit where a plain number belongs",
-                clause,
-            ));
-        }
-        if number > most {
-            let why = format!("is too large: at most {}", like(text, most));
-            return Err(self.fault_at(&codes::TOO_LARGE, token, &why, clause));
-        }
-        Ok((number, token))
-    }
-
-    fn bits(
-        &mut self,
-        (number, token): (u64, Token),
-        (least, most): (u8, u8),
-        clause: &Clause,
-    ) -> Result<u64, Reported> {
-        if self.take_word("bits").is_none() {
-            return Err(self.expected(What::Word("bits"), clause));
-        }
-        if (u64::from(least)..=u64::from(most)).contains(&number) {
-            return Ok(number);
-        }
-        let message = format!("{number} bits are out of range");
-        let help = format!("`{}` takes {least} to {most} bits", clause.keyword);
-        Err(self.fault(&codes::TOO_LARGE, token.start..token.end, message, help))
-    }
-
-    /// An address; warns about one that was perhaps meant to be hexadecimal.
-    fn address(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, Token), Reported> {
-        let (number, token) = self.number(what, clause)?;
-        let text = self.lexeme(token);
-        if text.len() > 4 && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            let message = format!("the address {} is decimal", shown(text));
-            let help = format!("write `0x{text}` if it is not, `{}` if it is", grouped_hex(number));
-            self.fault(&codes::DECIMAL, token.start..token.end, message, help);
-        }
-        Ok((number, token))
-    }
-
-    /// `A + SIZE` or `A..=B`, the ends not yet compared; with the place.
-    fn ends(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, u64, Range<usize>), Reported> {
-        let (first, token) = self.address(what, clause)?;
-        self.ends_after(first, token, clause)
-    }
-
-    fn ends_after(
-        &mut self,
-        first: u64,
-        token: Token,
-        clause: &Clause,
-    ) -> Result<(u64, u64, Range<usize>), Reported> {
-        if self.take(Kind::Plus).is_some() {
-            let (size, at) = self.number(What::Text("a size such as `16G` behind `+`"), clause)?;
-            let last = self.last_of(first, size, token.start..at.end)?;
-            return Ok((first, last, token.start..at.end));
-        }
-        if let Some(through) = self.take(Kind::Through) {
-            let (last, at) = self.address(What::Text("a last address behind `..=`"), clause)?;
-            return if through.spoilt { Err(Reported) } else { Ok((first, last, token.start..at.end)) };
-        }
-        Err(self.expected(What::Text("`+ SIZE` or `..=LAST` behind the address"), clause))
-    }
-
-    /// The last address of `size` bytes from `first`.
-    fn last_of(&mut self, first: u64, size: u64, at: Range<usize>) -> Result<u64, Reported> {
-        let Some(more) = size.checked_sub(1) else {
-            let message = "the size of the span is 0".to_owned();
-            return Err(self.fault(&codes::EXTENT, at, message, "a span has at least one byte".into()));
-        };
-        first.checked_add(more).ok_or_else(|| {
-            let (start, size) = (grouped_hex(first), Size::from_bytes(size));
-            let message = format!("{size} from {start} end above 0xffff_ffff_ffff_ffff");
-            self.fault(&codes::EXTENT, at, message, "addresses have 64 bits".into())
-        })
-    }
-
-    fn span(&mut self, what: What<'_>, clause: &Clause) -> Result<(u64, u64), Reported> {
-        let (first, last, at) = self.ends(what, clause)?;
-        self.ordered(first, last, at)
-    }
-
-    fn ordered(&mut self, first: u64, last: u64, at: Range<usize>) -> Result<(u64, u64), Reported> {
-        if first <= last {
-            return Ok((first, last));
-        }
-        let message =
-            format!("the last address {} lies below the first, {}", grouped_hex(last), grouped_hex(first));
-        let help = format!("where a size was meant, write `{} + SIZE`", grouped_hex(first));
-        Err(self.fault(&codes::INVERTED, at, message, help))
-    }
-
-    fn window(&mut self, clause: &Clause) -> Result<Value, Reported> {
-        let Some(start) = self.take_word("cpu") else {
-            let (first, last) = self.span(What::Shape(Shape::Window), clause)?;
-            return Ok(Value::Window(first, last, first));
-        };
-        let (cpu, _) = self.address(What::Text("a CPU address behind `cpu`"), clause)?;
-        let bus = self.number_after("bus", What::Text("a bus address behind `bus`"), clause)?;
-        let size = self.number_after("size", What::Text("a size such as `1G` behind `size`"), clause)?;
-        let last = self.last_of(cpu, size, start.start..self.last_end())?;
-        Ok(Value::Window(cpu, last, bus))
-    }
-
-    fn number_after(&mut self, word: &str, what: What<'_>, clause: &Clause) -> Result<u64, Reported> {
-        if self.take_word(word).is_none() {
-            return Err(self.expected(What::Word(word), clause));
-        }
-        self.number(what, clause).map(|(number, _)| number)
-    }
-
-    fn aperture(&mut self, clause: &Clause) -> Result<Value, Reported> {
-        let (first, token) = self.number(What::Shape(Shape::Aperture), clause)?;
-        if self.here().is_some_and(|token| matches!(token.kind, Kind::Plus | Kind::Through)) {
-            let (first, last, at) = self.ends_after(first, token, clause)?;
-            return self.ordered(first, last, at).map(|(first, last)| Value::Span(first, last));
-        }
-        let bits = self.bits((first, token), (12, 64), clause)?;
-        let unused = u32::try_from(64_u64.saturating_sub(bits)).unwrap_or(0);
-        Ok(Value::Span(0, u64::MAX.checked_shr(unused).unwrap_or(u64::MAX)))
-    }
-
-    fn range(&mut self, most: u64, clause: &Clause) -> Result<Value, Reported> {
-        let (first, start) = self.plain(most, What::Shape(Shape::Range(most)), clause)?;
-        let Some(through) = self.take(Kind::Through) else { return Ok(Value::Span(first, first)) };
-        let (last, end) = self.plain(most, What::Text("a last number behind `..=`"), clause)?;
-        if through.spoilt {
-            return Err(Reported);
-        }
-        if first <= last {
-            return Ok(Value::Span(first, last));
-        }
-        let text = self.lexeme(end);
-        let message = format!("the range ends at {text}, below its start {}", self.lexeme(start));
-        let help = format!("write `{text}..={}`", self.lexeme(start));
-        Err(self.fault(&codes::INVERTED, start.start..end.end, message, help))
     }
 
     fn parsed(
@@ -405,17 +250,6 @@ impl Parser<'_, '_> {
         address.map(|address| Value::Pci(segment, address.requester_id())).ok_or(Reported)
     }
 
-    fn page_size(&mut self, clause: &Clause) -> Result<Value, Reported> {
-        let (bytes, token) = self.number(What::Shape(Shape::PageSize), clause)?;
-        match PageSize::from_bytes(bytes) {
-            Some(page) => Ok(Value::PageSize(page)),
-            None => {
-                let why = "is no page size: a power of two of at least 512 bytes";
-                Err(self.fault_at(&codes::VALUE, token, why, clause))
-            }
-        }
-    }
-
     fn word(&mut self, words: &'static [&'static str], clause: &Clause) -> Result<&'static str, Reported> {
         let token = match self.here() {
             Some(token) if token.kind == Kind::Word && !token.spoilt => token,
@@ -447,16 +281,6 @@ impl Parser<'_, '_> {
             self.ends(What::Text("a range of IOVAs such as `0x800_0000..=0x80f_ffff`"), clause)?;
         Ok(Value::Listed(Some((kind, first, last))))
     }
-}
-
-/// Whether these are hexadecimal digits alone, as `/proc/iomem` prints addresses.
-fn is_bare_hex(word: &str) -> bool {
-    word.len() > 3 && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// A number in the base of the number that it stands beside.
-fn like(text: &str, number: u64) -> String {
-    if text.starts_with("0x") { format!("{number:#x}") } else { number.to_string() }
 }
 
 /// Segment (if written), bus, device and function of a PCI address, however large.

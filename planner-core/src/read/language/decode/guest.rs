@@ -29,9 +29,9 @@ fn take(node: &Node, place: &Place, facts: &mut GuestFacts) -> Option<()> {
         "numa" => facts.numa.push(numa(node, place)?),
         "vcpus" => facts.vcpus = node.number("N"),
         "pass" => {
-            facts.pass.extend(node.all("BDF").filter_map(|given| {
-                Some(PassFact { device: given.value.pci(0)?, origin: place.at(&given.at) })
-            }))
+            for given in node.all("BDF") {
+                facts.pass.push(PassFact { device: given.value.pci(0)?, origin: place.at(&given.at) });
+            }
         }
         "viommu" => facts.viommu = node.word("KIND", Viommu::WORDS),
         "iommufd" => facts.iommufd = node.yes("YES"),

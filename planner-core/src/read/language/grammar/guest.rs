@@ -1,9 +1,7 @@
 //! What a `guest` block may hold.
 
-use super::{ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, YES_NO, many, may, must, words_of};
+use super::{ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U32, YES_NO, many, may, must, words_of};
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu, VmmKind};
-
-const U32: u64 = 0xffff_ffff;
 
 const VMMS: &[&str] = &words_of::<_, { VmmKind::WORDS.len() }>(VmmKind::WORDS);
 const VIOMMUS: &[&str] = &words_of::<_, { Viommu::WORDS.len() }>(Viommu::WORDS);
@@ -35,7 +33,7 @@ pub(super) static GUEST: Block = Block {
             args: &[must("SIZE", Shape::Size)],
             body: Body::May(&MEMORY),
             doc: "How much memory it has at boot.",
-            absent: "the sum over its NUMA nodes",
+            absent: "it must be said elsewhere, as with `--memory`",
             example: "memory 16G { pages 2M }",
             ..CLAUSE
         },
@@ -127,7 +125,7 @@ static VMM: Block = Block {
             keyword: "machine",
             args: &[must("MACHINE", Shape::Name)],
             doc: "Machine type and options in the VMM's own words.",
-            absent: "the VMM's default for the architecture",
+            absent: "the VMM's default",
             example: "machine \"virt,gic-version=3\"",
             ..CLAUSE
         },

@@ -98,7 +98,7 @@ fn root_complex(fact: &RootComplexFact) -> Line {
         inner.push(Line::new(format!("buses {buses}")).joining());
     }
     inner.extend(fact.node.map(|node| Line::new(format!("node {node}")).joining()));
-    inner.extend(fact.streams.chunk_by(|a, b| grouped(a, b)).map(streams));
+    inner.extend(fact.streams.chunk_by(grouped).map(streams));
     inner.extend(fact.msi.chunk_by(|a, b| a.controller == b.controller && !all(b) && !all(a)).map(msis));
     inner.extend(fact.windows.iter().map(window_line));
     inner.extend(fact.inbound.iter().map(inbound));
