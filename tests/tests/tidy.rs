@@ -78,10 +78,14 @@ fn files_name_no_place_outside_the_repository() {
     complain(files().map(|(path, text)| outside_places(&path, &text)));
 }
 
+/// Far below the number of codes that there are, and far above what a check that has gone blind would see.
+const LEAST_CODES: usize = 40;
+
 #[test]
 fn codes_of_diagnostics_are_unique() {
-    let rows =
-        rust_files().filter(|(path, _)| !is_test(path)).flat_map(|(path, text)| code_rows(&path, &text));
+    let files = rust_files().filter(|(path, _)| !is_test(path));
+    let rows: Vec<_> = files.flat_map(|(path, text)| code_rows(&path, &text)).collect();
+    assert!(rows.len() > LEAST_CODES, "only {} rows found: are they written in another way now?", rows.len());
     complain([bad_codes(rows)]);
 }
 
@@ -235,16 +239,21 @@ fn outside_places(path: &str, text: &str) -> Vec<String> {
     complaints
 }
 
-/// Place and id of every row of type `diag::Code`: an `id` at the start of a `Code`, or one that looks like a code's.
+/// Place and id of every row that gives a code its meaning. They are written in three ways: `Code { id: "L001"`, in the
+/// `codes!` tables `NAME = "L001" Error`, and in verify's list of checks `("V001", "…`.
 fn code_rows(path: &str, text: &str) -> Vec<(String, String)> {
     let text = without_tests(text);
-    let row = |(at, start): (usize, &str)| {
-        let id = text[at + start.len()..].split('"').next().unwrap_or_default();
-        let of_code = text[..at].trim_end().ends_with("Code {");
-        let line = text[..at].lines().count().max(1) + usize::from(text[..at].ends_with('\n'));
-        (of_code || is_code_id(id)).then(|| (format!("{path}:{line}"), id.to_owned()))
+    let row = |(at, _): (usize, &str)| {
+        let before = &text[..at];
+        let (id, after) = text[at + 1..].split_once('"')?;
+        let severity = ["Error", "Warning", "Note"].iter().any(|word| after.trim_start().starts_with(word));
+        let field = before.strip_suffix("id: ").is_some_and(|before| before.trim_end().ends_with("Code {"));
+        let listed = before.ends_with("    (") && after.starts_with(", \"") && is_code_id(id);
+        let line = before.matches('\n').count() + 1;
+        (field || listed || before.ends_with(" = ") && severity)
+            .then(|| (format!("{path}:{line}"), id.to_owned()))
     };
-    text.match_indices("id: \"").filter_map(row).collect()
+    text.match_indices('"').filter_map(row).collect()
 }
 
 fn is_code_id(id: &str) -> bool {
@@ -542,7 +551,11 @@ fn a_code_that_is_taken_or_ill_formed_is_found() {
     );
     assert_eq!(bad_codes(rows(&row("L1"))).len(), 1);
     assert_eq!(bad_codes(rows(&row("l001"))).len(), 1);
-    assert_eq!(bad_codes(rows("a!(id: \"P001\"); b!(id: \"P001\")")).len(), 1, "rows that a macro writes");
+    let table = "A = \"C001\" Error\n    \"a\";\nB = \"C001\" Note, \"b\";\nC = \"c2\" Warning \"c\";\n";
+    assert_eq!(bad_codes(rows(table)).len(), 2, "one is taken, one is ill-formed");
+    let checks = "    (\"V001\", \"a\"),\n    (\"V001\", \"b\"),\n";
+    assert_eq!(bad_codes(rows(checks)), ["x.rs:2: the code `V001` is taken by x.rs:1"]);
+    assert_eq!(rows("violation(found, \"V001\", message)").len(), 0, "a use is no row");
     assert_eq!(rows("Rule { id: \"K-SWMSI\" }").len(), 0, "rules have ids of another kind");
     assert_eq!(rows(&format!("#[cfg(test)]\nmod tests {{\n    {}}}\n", row("L001"))).len(), 0);
 }
