@@ -7,6 +7,7 @@ use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
 use crate::guest::GuestSpec;
 use crate::host::{Device, Host};
+use crate::kernel::msi::MsiCookie;
 use crate::kernel::{Basis, Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::size::Size;
 use crate::span_set::SpanSet;
@@ -382,21 +383,18 @@ fn region_reason(region: &ReservedRegion, group: &GroupReport) -> Reason {
     }
 }
 
+/// Where MSIs of all the groups go. The VMM puts the groups into one container, so they share the window and its pages.
 fn msi_plan(groups: &[&GroupReport], reserved: &ReservedReport) -> Option<MsiPlan> {
     let window = groups.iter().find_map(|group| group.msi.as_ref())?;
+    let mut cookie = MsiCookie::new(window.base, reserved.page_size, Span::full());
     let mut doorbells: Vec<DoorbellPlan> = Vec::new();
     for doorbell in groups.iter().filter_map(|group| group.msi.as_ref()).flat_map(|msi| &msi.doorbells) {
-        let plan = DoorbellPlan { address: doorbell.address, iova: doorbell.iova };
-        if !doorbells.contains(&plan) {
-            doorbells.push(plan);
+        let known = doorbells.iter().any(|plan| plan.address == doorbell.address);
+        if !known && let Some(iova) = cookie.map(doorbell.address) {
+            doorbells.push(DoorbellPlan { address: doorbell.address, iova });
         }
     }
-    let capacity = window.span.size_bytes() / u128::from(reserved.page_size.size().bytes());
-    Some(MsiPlan {
-        span: window.span,
-        capacity_pages: u64::try_from(capacity).unwrap_or(u64::MAX),
-        doorbells,
-    })
+    Some(MsiPlan { span: window.span, capacity_pages: window.doorbell_pages, doorbells })
 }
 
 /// Everything above so many address bits; nothing for 64 or more.
