@@ -63,10 +63,14 @@ fn scratch(name: &str) -> PathBuf {
 /// The capture as a directory; the one folder that the archive holds, where it holds one.
 fn unpack(capture: &Path) -> PathBuf {
     let folder = scratch("capture");
-    let status = with(&["tar", "-C", &folder.to_string_lossy(), "-xzf"], capture).status().expect("tar starts");
+    let status =
+        with(&["tar", "-C", &folder.to_string_lossy(), "-xzf"], capture).status().expect("tar starts");
     assert!(status.success(), "tar: {status}");
     let name = capture.file_name().expect("a file").to_string_lossy().replace(".tar.gz", "");
-    let inner = std::fs::read_dir(&folder).expect("it was made above").filter_map(Result::ok).map(|entry| entry.path());
+    let inner = std::fs::read_dir(&folder)
+        .expect("it was made above")
+        .filter_map(Result::ok)
+        .map(|entry| entry.path());
     let roots: Vec<PathBuf> = inner.filter(|path| path.join("sys").is_dir()).collect();
     let own = roots.iter().find(|path| path.ends_with(&name)).or(roots.first());
     own.cloned().unwrap_or(folder)
