@@ -7,7 +7,7 @@ use planner_core::guest::{self, GuestSpec};
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::Question;
-use planner_core::map::{self, Glyphs, TextStyle};
+use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::{capture, json, language};
@@ -243,7 +243,7 @@ impl Session {
         let asked = self.flag("--width", args.width.as_ref(), Flag::columns)?;
         let terminal = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let glyphs = if args.ascii { Glyphs::Ascii } else { Glyphs::Box };
-        Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: map::Color::Ansi })
+        Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: Color::Always })
     }
 
     fn take_stdin(&mut self, word: &str) -> Result<(), Stop> {

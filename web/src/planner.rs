@@ -132,7 +132,7 @@ fn answered(host: &Host, guest: &GuestSpec) -> Look {
     let picture = Some(draw(answer::picture(host, guest, &answer)));
     match answer.outcome {
         Outcome::Plan(plan) => {
-            let bugs = answer.violations.iter().map(|violation| planner_bug(violation));
+            let bugs = answer.violations.iter().map(planner_bug);
             let warnings = bugs.chain(plan.warnings.iter().cloned()).collect();
             Look { picture, warnings, ..planned(&plan) }
         }

@@ -62,9 +62,9 @@ fn root(value: u128, degree: u32) -> u128 {
     while high - low > 1 {
         let middle = (low + high) / 2;
         if middle.checked_pow(degree).is_some_and(|power| power <= value) {
-            low = middle
+            low = middle;
         } else {
-            high = middle
+            high = middle;
         }
     }
     low

@@ -24,7 +24,7 @@ pub use drawing::{Drawing, Rect};
 pub use html::html;
 pub use palette::{BandKind, Colours, Texture};
 pub use svg::{style, svg};
-pub use text::{Color, Glyphs, TextStyle, listing, text};
+pub use text::{Glyphs, TextStyle, listing, text};
 
 use std::collections::BTreeSet;
 
@@ -106,11 +106,16 @@ pub struct Band {
 }
 
 impl Band {
+    /// Its size in at most nine columns: exact where four digits are enough, else rounded and marked with `~`.
+    #[must_use]
+    pub fn size(&self) -> String {
+        label::size(self.span)
+    }
+
     /// Everything about the band in one line.
     #[must_use]
     pub fn words(&self, lane: LaneKind) -> String {
-        let size = crate::size::binary_size(self.span.size_bytes());
-        let (lane, kind) = (lane.title(), self.kind.legend());
+        let (size, lane, kind) = (self.size(), lane.title(), self.kind.legend());
         let mut words = format!("{lane}: {}, {} ({size}), {kind}", self.name, self.span);
         for (open, text, close) in
             [(". ", &self.because, ""), (" [", &self.rule, "]"), (" (", &self.origin, ")")]
