@@ -328,7 +328,8 @@ fn small_devices_that_are_neighbours_are_one_band() {
           * 0x902_0000..=0x902_ffff  64 KiB  gicd
           - 0x903_0000..=0x903_0fff  4 KiB  gpio
           - 0xc00_0000..=0xdff_ffff  32 MiB  bus
-    "#]].assert_eq(&map::listing(&map, &style));
+    "#]]
+    .assert_eq(&map::listing(&map, &style));
 }
 
 #[test]

@@ -131,7 +131,8 @@ pub(super) fn bar_room(request: &Request, demand: &BarDemand) -> String {
 /// so that no map of a placement can be had.
 fn some_windows_do(problem: &Problem) -> bool {
     let variants = vmm::variants(&problem.request).unwrap_or_default();
-    let mut maps = variants.iter().filter_map(|variant| by_itself(&problem.request, &variant.knobs).ok()).peekable();
+    let mut maps =
+        variants.iter().filter_map(|variant| by_itself(&problem.request, &variant.knobs).ok()).peekable();
     maps.peek().is_none() || maps.any(|map| windows_do(problem, &map))
 }
 
@@ -436,12 +437,7 @@ fn accept(
         .collect();
     ram.sort_unstable();
     let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
-    (clear && windows_do(problem, &map)).then_some(Solution {
-        ram,
-        map: Some(map),
-        searched,
-        choice,
-    })
+    (clear && windows_do(problem, &map)).then_some(Solution { ram, map: Some(map), searched, choice })
 }
 
 /// Whether the PCI windows of a map will do for the BARs of the passed devices, as far as the constraints ask for it.

@@ -554,12 +554,15 @@ fn an_offset_that_leads_out_of_the_bus_is_not_believed() {
     for (high_byte, value) in [(0x13, 0), (0x12, 0x04), (0x17, 0), (0x16, 0x06), (0x1f, 0), (0x1e, 0x08)] {
         config[high_byte] = value;
     }
-    check_windows(&one_config(&config), &expect![[r#"
+    check_windows(
+        &one_config(&config),
+        &expect![[r#"
           window mem32  0x1000_0000..=0x3efe_ffff  bus 0x1000_0000
           window mem64  0x80_0000_0000..=0xff_ffff_ffff  bus 0x80_0000_0000
         warning[C058] proc/iomem:11: the offset 0x10800000 would put the window 0x1000_0000..=0x3efe_ffff across the end of the bus
         note[C057] proc/iomem: no device shows the bus address of the window 0x80_0000_0000..=0xff_ffff_ffff; it is taken to be the CPU's address
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

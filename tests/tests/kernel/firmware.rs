@@ -367,7 +367,9 @@ fn a_virtio_iommu_that_reports_the_its() {
 fn a_kernel_without_the_floppy_workaround_differs_for_a_known_reason() {
     let mut host = host(Arch::X86_64, IommuModel::IntelVtd, "7.3");
     host.devices[0].class = "0601".parse().ok();
-    check(&with_listing(host, "0x00000000fee00000 0x00000000feefffff msi\n"), expect![[r#"
+    check(
+        &with_listing(host, "0x00000000fee00000 0x00000000feefffff msi\n"),
+        expect![[r#"
         group 0: 0000:01:00.0
           Listed 0xfee0_0000..=0xfeef_ffff msi K-X86MSI
           aperture 0x0..=0xffff_ffff_ffff
@@ -376,5 +378,6 @@ fn a_kernel_without_the_floppy_workaround_differs_for_a_known_reason() {
           note K-VTDAPER: the aperture of IOMMU iommu0 was not said: 48 bits are assumed
           note K-INTREMAP: whether interrupt remapping is on was not said: without it, taking group 0 fails with EPERM
         difference, only Predicted: 0x0..=0xff_ffff direct-relaxable K-FLOPPYWA: the kernel did not list it: it is built without CONFIG_INTEL_IOMMU_FLOPPY_WA
-    "#]]);
+    "#]],
+    );
 }
