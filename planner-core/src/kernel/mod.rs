@@ -3,12 +3,14 @@
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
 mod aperture;
+pub mod conformance;
 pub mod errno;
 mod findings;
 pub mod iommufd;
 mod listing;
 pub mod msi;
 mod predict;
+pub mod producers;
 pub mod report;
 pub mod resv;
 pub mod rules;
