@@ -220,20 +220,28 @@ fn a_long_line_is_cut_around_the_place_and_of_an_endless_one_the_place_is_told()
     let line = |times| format!("{}here{}\n", "a ".repeat(times), " b".repeat(times));
     let diagnostic =
         |at_byte| at(text("f", at_byte, at_byte + 4)).label("this").related(text("f", 0, 1), "here");
-    check(at(text("f", 40_000, 40_004)).label("this"), &[("f", &line(20_000))], expect![[r#"
+    check(
+        at(text("f", 40_000, 40_004)).label("this"),
+        &[("f", &line(20_000))],
+        expect![[r#"
         error[L001]: a message
          --> f:1:40001
           |
         1 | ...a a a a a a a a a a a a a a a a a a a a a a a a a a a a a a here b b b b b b b b b b b b b b b b b b b b b b b b b b b b b b b b b...
           |                                                                ^^^^ this
 
-    "#]]);
-    check(diagnostic(1_200_000), &[("f", &line(600_000))], expect![[r#"
+    "#]],
+    );
+    check(
+        diagnostic(1_200_000),
+        &[("f", &line(600_000))],
+        expect![[r#"
         error[L001]: a message
         --> f:1:1200001
         ::: f:1:1
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -241,7 +249,10 @@ fn a_terminal_obeys_nothing_that_others_wrote() {
     let mut diagnostic =
         at(text("f\u{1b}[2J", 0, 3)).label("\u{1b}[31mlabel").note("\u{7}note").help("\u{9b}help");
     diagnostic.message = "\u{1b}]0;title\u{7}".into();
-    check(diagnostic, &[("f\u{1b}[2J", "\u{1b}[1m text")], expect![[r#"
+    check(
+        diagnostic,
+        &[("f\u{1b}[2J", "\u{1b}[1m text")],
+        expect![[r#"
         error[L001]: ␛]0;title␇
          --> f␛[2J:1:1
           |
@@ -251,7 +262,8 @@ fn a_terminal_obeys_nothing_that_others_wrote() {
           = note: ␇note
           = help: ¿help
 
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
