@@ -14,7 +14,7 @@ fn at(origin: Origin) -> Diagnostic {
 }
 
 fn text(file: &str, start: usize, end: usize) -> Origin {
-    Origin::Text { file: file.into(), start, end }
+    Origin::Text { file: file.into(), line: 1, start, end }
 }
 
 fn check(diagnostic: Diagnostic, sources: &[(&str, &str)], expected: Expect) {
