@@ -161,6 +161,26 @@ pub struct Code {
     pub explanation: &'static str,
 }
 
+/// Declares the kinds of diagnostics of a room, each with the text for `planner explain`, and the list `CODES` of them.
+#[macro_export]
+macro_rules! diagnostic_codes {
+    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
+        $(
+            #[doc = $title]
+            pub static $name: $crate::diag::Code = $crate::diag::Code {
+                id: $id,
+                severity: $crate::diag::Severity::$severity,
+                title: $title,
+                explanation: $explanation,
+            };
+        )+
+        /// Every kind of this room, in the order of the numbers.
+        pub static CODES: &[&$crate::diag::Code] = &[$(&$name),+];
+    };
+}
+
+pub use crate::diagnostic_codes;
+
 /// One thing that is wrong with, or worth knowing about, an input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {

@@ -87,7 +87,7 @@ impl Problem {
                 page_size: reserved.page_size,
             },
             guest: guest.clone(),
-            request: request(guest),
+            request: guest.request(),
             constraints: Vec::new(),
             blockers: Vec::new(),
             host_settings: Vec::new(),
@@ -300,23 +300,6 @@ impl Problem {
             let because = super::place::bar_room(&self.request, &self.bars);
             self.push(Constraint { demand: Demand::BarRoom, reason: rule_reason(rules::BAR_ROOM, because) });
         }
-    }
-}
-
-fn request(guest: &GuestSpec) -> Request {
-    Request {
-        kind: guest.vmm,
-        version: guest.version,
-        arch: guest.arch,
-        machine: guest.machine.clone(),
-        cpu: guest.cpu.clone(),
-        vcpus: guest.vcpus,
-        ipa_bits: guest.ipa_bits,
-        memory: guest.memory,
-        pages: guest.pages,
-        hotplug: guest.hotplug,
-        slots: guest.slots,
-        viommu: guest.viommu,
     }
 }
 

@@ -1,24 +1,6 @@
 //! The kinds of diagnostics of this room, `C` and three digits: what `planner explain` says about each.
 
-use crate::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every kind, in the order of the numbers.
-        pub static CODES: &[&Code] = &[$(&$name,)+];
-    };
-}
-
-codes! {
+crate::diag::diagnostic_codes! {
     NOT_A_CAPTURE = "C001" Error
         "no capture in it"
         "A capture is a directory, or a .tar or .tar.gz of one, that is laid out like the live system: `sys/…` \
