@@ -170,8 +170,11 @@ pub enum Layout<'a> {
     Attempt(Attempt<'a>),
 }
 
-/// The groups that the picture of a guest is about: those of its devices, or all (an empty list) when the layout shall
-/// hold for every device of the host or when no device is passed.
+/// A number that no group has: Linux counts groups from 0 (drivers/iommu/iommu.c, `iommu_group_ida`).
+const NO_GROUP: GroupId = GroupId(u32::MAX);
+
+/// The groups whose reservations the guest's layout minds, as [`AddressMap::new`] takes them: those of its devices, or all
+/// (an empty list) when the layout shall hold for every device of the host. Without a device it minds none.
 #[must_use]
 pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
     if guest.policy == LayoutPolicy::Portable {
@@ -179,7 +182,7 @@ pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
     }
     let groups: BTreeSet<GroupId> =
         guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
-    groups.into_iter().collect()
+    if groups.is_empty() { vec![NO_GROUP] } else { groups.into_iter().collect() }
 }
 
 impl AddressMap {
