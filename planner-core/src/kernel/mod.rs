@@ -209,6 +209,16 @@ pub struct GroupReport {
     pub hazards: Vec<Hazard>,
 }
 
+/// What a difference says about the rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceWeight {
+    /// It could not be foreseen: the facts lack what the kernel knew.
+    Unforeseen,
+    /// A rule, or a fact that it rests on, is wrong for this host.
+    Contradiction,
+}
+
 /// A difference between what the kernel listed and what the rules predict.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Difference {
@@ -218,6 +228,8 @@ pub struct Difference {
     pub region: ReservedRegion,
     /// Which side has it alone.
     pub only: Basis,
+    /// Whether a rule is contradicted by it.
+    pub weight: DifferenceWeight,
     /// What that means, in one sentence.
     pub because: String,
 }

@@ -1,7 +1,12 @@
 //! Recorded answers of the kernel's own code, replayed through the model, and what is said of files that are not as they
 //! should be.
 
-use planner_core::kernel::conformance::{Outcome, replay};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use expect_test::expect_file;
+use planner_core::kernel::conformance::{Failure, Outcome, replay};
+use planner_core::render::{Color, Sources, render};
 
 /// Replays a recording of the repository; everything must pass, and no less than `least` comparisons be made.
 #[track_caller]
@@ -44,4 +49,44 @@ fn doorbells_are_mapped_where_the_kernel_maps_them() {
 #[test]
 fn drivers_make_of_tables_what_the_kernels_do() {
     passes("producers", 240);
+}
+
+/// All that is said of a recording.
+fn told(name: &str, text: &str) -> String {
+    let (outcome, found) = replay(name, text);
+    let mut said = render(&found, &Sources::new(), Color::Never);
+    for Failure { case, version, place, step, kernel, ours, .. } in &outcome.failures {
+        let step = step.as_ref().map(|step| format!(" `{step}`")).unwrap_or_default();
+        let _ = writeln!(
+            said,
+            "case {case}, Linux {version}, {place}{step}:\n  kernel {kernel}\n  ours   {ours}"
+        );
+    }
+    let _ = writeln!(said, "{} passed, {} failed", outcome.passed, outcome.failed);
+    said
+}
+
+#[test]
+fn recordings_with_a_fault_are_named_with_case_and_field() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/conformance");
+    let entries = std::fs::read_dir(&directory).expect("the cases are there");
+    let names = entries.map(|entry| entry.expect("a file").file_name().into_string().expect("a name"));
+    let mut names: Vec<String> = names.filter(|name| name.ends_with(".json")).collect();
+    names.sort();
+    assert!(names.len() >= 60, "{} cases", names.len());
+    for name in names {
+        let text = std::fs::read_to_string(directory.join(&name)).expect("a text");
+        expect_file![directory.join(format!("{name}.out"))].assert_eq(&told(&name, &text));
+    }
+}
+
+#[test]
+fn wrong_answers_are_told_as_failures() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/conformance");
+    for name in ["sysfs", "ret", "range", "msi", "kind"] {
+        let path = directory.join(format!("differs-{name}.json"));
+        let (outcome, found) = replay(name, &std::fs::read_to_string(path).expect("a text"));
+        assert!(found.is_empty() && !outcome.holds(), "{name}");
+        assert_eq!((outcome.passed, outcome.failed, outcome.failures.len()), (0, 2, 2), "{name}");
+    }
 }

@@ -43,7 +43,7 @@ codes! {
         "Recorded answers come from anywhere, so there is a bound on what one file may cost. Real recordings stay far below \
          it. Split the file.";
     TOO_MANY = "X008" Error "too many faults in recorded answers"
-        "After twenty faults no more are told. The cases with faults were not replayed, the others were.";
+        "No more than twenty faults are told one by one. The cases with faults were not replayed, the others were.";
     NO_CASES = "X009" Warning "recorded answers without a case"
         "There was nothing to replay, so that nothing failed says nothing.";
     TRUTH = "X010" Error "the ground truth of a capture cannot be used"

@@ -67,6 +67,14 @@ impl<'o, 'a> Object<'o, 'a> {
         Ok(Self(json))
     }
 
+    /// The object, whatever members it has.
+    pub(in crate::kernel) fn loose(json: &'o Json<'a>) -> Read<Self> {
+        match json {
+            Json::Object(_) => Ok(Self(json)),
+            other => Err(Fault::wrong("an object", other)),
+        }
+    }
+
     /// A member that must be there.
     pub(in crate::kernel) fn need<T>(
         &self,

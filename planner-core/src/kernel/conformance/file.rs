@@ -19,8 +19,14 @@ const MOST_FAULTS: usize = 20;
 
 /// Replays a file.
 pub(super) fn replay(file: &str, text: &str) -> (Outcome, Vec<Diagnostic>) {
-    let mut replay =
-        Replay { file: file.into(), text, outcome: Outcome::default(), steps: 0, found: Vec::new() };
+    let mut replay = Replay {
+        file: file.into(),
+        text,
+        outcome: Outcome::default(),
+        steps: 0,
+        faults: 0,
+        found: Vec::new(),
+    };
     replay.run();
     (replay.outcome, replay.found)
 }
@@ -30,6 +36,7 @@ struct Replay<'t> {
     text: &'t str,
     outcome: Outcome,
     steps: u64,
+    faults: usize,
     found: Vec<Diagnostic>,
 }
 
@@ -57,16 +64,18 @@ impl Replay<'_> {
         for (index, case) in frame.cases.iter().enumerate() {
             if let Err(fault) = self.case(&frame, case) {
                 let id = case.member("id").and_then(|id| field::text(id).ok());
+                self.faults = self.faults.saturating_add(1);
+                if self.faults > MOST_FAULTS {
+                    continue;
+                }
                 let line = self.line_of(id);
                 let fault = if id.is_some() { fault } else { fault.within(&format!("cases[{index}]")) };
                 self.tell(fault, id, line);
             }
-            if self.found.len() > MOST_FAULTS {
-                let message = format!("{}: more than {MOST_FAULTS} faults", self.file);
-                self.found.truncate(MOST_FAULTS);
-                self.push(&codes::TOO_MANY, message, 1);
-                return;
-            }
+        }
+        if self.faults > MOST_FAULTS {
+            let message = format!("{}: {} faults, of which {MOST_FAULTS} are told", self.file, self.faults);
+            self.push(&codes::TOO_MANY, message, 1);
         }
     }
 
@@ -83,8 +92,10 @@ impl Replay<'_> {
             let message = "replaying the operations of this case would take too long".to_owned();
             return Err(Fault::new(&codes::TOO_MUCH, message).within("in"));
         }
-        for ((_, version), out) in frame.versions.iter().zip(&outs) {
+        for out in &outs {
             recorded.check(out.json).map_err(|fault| fault.within(&out.path))?;
+        }
+        for ((_, version), out) in frame.versions.iter().zip(&outs) {
             match recorded.replay(*version, out.json) {
                 Ok(()) => self.outcome.pass(),
                 Err(difference) => self.outcome.differ(failure(id, *version, difference)),

@@ -4,6 +4,7 @@
 //! answered. Recordings come from anywhere, so everything in them is checked, and what a file may cost is bounded. A
 //! schema is one file here and one row of [`SCHEMAS`]; how the mechanisms work is told beside their models.
 
+pub mod capture;
 pub mod codes;
 mod dma_domain;
 mod field;
