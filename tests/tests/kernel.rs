@@ -1,5 +1,7 @@
 //! The kernel model against what the kernel's own code answered, and what it says about small hosts.
 
+#[path = "kernel/dma.rs"]
+mod dma;
 #[path = "kernel/firmware.rs"]
 mod firmware;
 #[path = "kernel/groundtruth.rs"]
@@ -8,6 +10,8 @@ mod groundtruth;
 mod hosts;
 #[path = "kernel/iommufd.rs"]
 mod iommufd;
+#[path = "kernel/iova.rs"]
+mod iova;
 #[path = "kernel/msi.rs"]
 mod msi;
 #[path = "kernel/report.rs"]

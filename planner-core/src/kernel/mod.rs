@@ -3,8 +3,10 @@
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
 mod aperture;
+pub mod dma_domain;
 pub mod errno;
 mod findings;
+pub mod iova;
 pub mod iommufd;
 mod listing;
 pub mod msi;

@@ -4,6 +4,7 @@
 //! (`rules::DIRECT_BLOCKS.holds(version)`) and compare no versions themselves. The rows stand in one file per subject;
 //! this file holds their shape, the whole table and the lookup. What the rows do is elsewhere in [`crate::kernel`].
 
+mod dma;
 mod doorbells;
 mod firmware;
 mod iommufd;
@@ -12,6 +13,7 @@ mod platform;
 mod producers;
 mod type1;
 
+pub use dma::*;
 pub use doorbells::*;
 pub use firmware::*;
 pub use iommufd::*;
@@ -91,12 +93,13 @@ impl Rule {
     }
 }
 
-const SECTIONS: [&[Rule]; 7] = [
+const SECTIONS: [&[Rule]; 8] = [
     producers::ROWS,
     firmware::ROWS,
     listing::ROWS,
     type1::ROWS,
     iommufd::ROWS,
+    dma::ROWS,
     doorbells::ROWS,
     platform::ROWS,
 ];
