@@ -12,6 +12,7 @@
 mod balance;
 mod cache;
 mod gaps;
+mod search;
 mod tree;
 
 use super::rules;
@@ -24,8 +25,6 @@ use tree::{Inserted, NodeId, Side, Tree};
 /// Number of a granule of IOVA space. A plain number, because the kernel's arithmetic on it wraps at 2^64.
 pub type Pfn = u64;
 
-/// The kernel's sentinel above all ranges (`IOVA_ANCHOR`).
-const ANCHOR: Pfn = Pfn::MAX;
 /// `MAX_GLOBAL_MAGS`: full magazines that a depot takes, for one size, while it is an array
 /// (drivers/iommu/iova.c of 6.1).
 const BOUNDED_DEPOT: usize = 32;
@@ -68,7 +67,6 @@ pub enum WhenFull {
 #[derive(Clone, Debug)]
 pub struct IovaDomain {
     tree: Tree,
-    anchor: NodeId,
     shift: u32,
     start_pfn: Pfn,
     /// First pfn at 4 GiB or above.
@@ -120,20 +118,15 @@ impl IovaDomain {
         if !granule.bytes().is_power_of_two() || shift > 32 {
             return None;
         }
-        let mut tree = Tree::new();
-        let Inserted::Inside(anchor) = tree.insert(IovaRange { lo: ANCHOR, hi: ANCHOR }, NodeId::NIL)? else {
-            return None;
-        };
         let dma_32bit_pfn = 1 << 32_u32.saturating_sub(shift);
         Some(Self {
-            tree,
-            anchor,
+            tree: Tree::new(),
             shift,
             start_pfn,
             dma_32bit_pfn,
             max32_alloc_size: dma_32bit_pfn,
-            cached32: anchor,
-            cached64: anchor,
+            cached32: NodeId::ANCHOR,
+            cached64: NodeId::ANCHOR,
             has_inverted: false,
             caches: Caches::new(cache_bounds(version)),
             cpu: 0,
@@ -157,7 +150,7 @@ impl IovaDomain {
 
     /// The ranges, ascending by their first pfn, with those that wait in caches and without the anchor.
     pub fn ranges(&self) -> impl Iterator<Item = IovaRange> {
-        self.tree.iter().filter(|&(id, _)| id != self.anchor).map(|(_, range)| range)
+        self.tree.iter().filter(|&(id, _)| id != NodeId::ANCHOR).map(|(_, range)| range)
     }
 
     /// The first pfn of the range from which searches for 32-bit addresses go downward; 2^64-1 for the anchor.
@@ -245,7 +238,7 @@ impl IovaDomain {
         }
         if self.tree.range(from).lo >= limit {
             // Above the limit nothing but the end of the range before counts.
-            from = self.tree.last_with(Want::FloorUpTo(top), from);
+            from = self.tree.last_with_floor_up_to(top, from);
             if self.tree.range(from).lo >= limit {
                 return Some((from, top));
             }
@@ -262,7 +255,7 @@ impl IovaDomain {
             return None;
         }
         let is_32bit = request.limit <= self.dma_32bit_pfn;
-        let from = if is_32bit { self.tree.find_limit(request.limit) } else { self.anchor };
+        let from = if is_32bit { self.tree.find_limit(request.limit) } else { NodeId::ANCHOR };
         self.place(&Request { from, low: tried.wrapping_add(1), ..*request })
     }
 
@@ -331,7 +324,7 @@ impl IovaDomain {
     /// `remove_iova` and `__cached_rbnode_delete_update`. The kernel would not survive the loss of its anchor, so that
     /// stays.
     fn free_node(&mut self, id: NodeId) {
-        if id == self.anchor {
+        if id == NodeId::ANCHOR {
             return;
         }
         let freed = self.tree.range(id);
@@ -363,7 +356,7 @@ impl IovaDomain {
             return None;
         }
         let mut rest = lo;
-        let mut at = self.first_reaching(lo);
+        let mut at = self.tree.first_reaching(lo);
         while self.tree.range(at).overlaps(rest, hi) && !at.is_nil() {
             if rest < self.tree.range(at).lo {
                 self.tree.extend_down(at, rest);
@@ -377,25 +370,20 @@ impl IovaDomain {
             if !self.has_inverted {
                 // Ranges without a gap between them need no change.
                 at = self.tree.first_with(Want::Room(1), at);
-                rest = self.tree.floor(at);
-                if at.is_nil() || hi < rest {
+                rest = self.tree.at(at).floor;
+                if hi < rest {
                     return self.find(hi);
                 }
             }
         }
         let range = IovaRange { lo: rest, hi };
         self.has_inverted |= hi < rest;
+        if hi.saturating_add(1) < rest {
+            self.tree.keep_floors();
+        }
         if let Inserted::Outside(_) = self.tree.insert(range, NodeId::NIL)? {
             self.warn();
         }
         Some(range)
-    }
-
-    /// The lowest range that ends at `pfn` or above.
-    fn first_reaching(&self, pfn: Pfn) -> NodeId {
-        match self.tree.first_of_all_with(Want::FloorAbove(pfn)) {
-            NodeId::NIL => self.anchor,
-            above => self.tree.neighbour(above, Side::Left),
-        }
     }
 }

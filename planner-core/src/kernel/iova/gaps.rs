@@ -14,9 +14,9 @@ pub(super) struct Gaps {
     widest: u64,
     /// Largest request that still fits when it must start at a multiple of its size rounded up to a power of two.
     largest_aligned: u64,
-    /// Lowest floor: the first pfn behind the range before.
+    /// The lowest first pfn of a gap, where that is kept.
     lowest_floor: Pfn,
-    /// Highest floor.
+    /// The highest first pfn of a gap, where that is kept.
     highest_floor: Pfn,
 }
 
@@ -28,16 +28,16 @@ impl Gaps {
     /// Before the range that starts at `lo`, when the range before it ends below `floor`.
     pub(super) fn before(floor: Pfn, lo: Pfn) -> Self {
         let widest = lo.saturating_sub(floor);
-        Self {
-            widest,
-            largest_aligned: largest_aligned(floor, lo),
-            lowest_floor: floor,
-            highest_floor: floor,
-        }
+        Self { widest, largest_aligned: largest_aligned(floor, lo), ..Self::NONE }
+    }
+
+    /// The same gap, with where it begins.
+    pub(super) fn with_floor(self, floor: Pfn) -> Self {
+        Self { lowest_floor: floor, highest_floor: floor, ..self }
     }
 
     /// The best of both.
-    pub(super) fn or(self, other: Self) -> Self {
+    pub(super) fn or(self, other: &Self) -> Self {
         Self {
             widest: self.widest.max(other.widest),
             largest_aligned: self.largest_aligned.max(other.largest_aligned),
@@ -87,8 +87,9 @@ fn largest_aligned(floor: Pfn, lo: Pfn) -> u64 {
 
 /// How many pfns there are from the first multiple of 2^bits up to `lo`.
 fn room_at(floor: Pfn, lo: Pfn, bits: u32) -> u64 {
-    let first = 1_u64.checked_shl(bits).and_then(|step| floor.checked_next_multiple_of(step));
-    first.map_or(0, |first| lo.saturating_sub(first))
+    let Some(step) = 1_u64.checked_shl(bits) else { return 0 };
+    let rest = step.wrapping_sub(1);
+    floor.checked_add(rest).map_or(0, |beyond| lo.saturating_sub(beyond & !rest))
 }
 
 #[cfg(test)]

@@ -3,9 +3,9 @@
 //! The shape is that of lib/rbtree.c, so that even an answer that depends on it (which of two overlapping ranges is
 //! found) is the kernel's. Nodes are numbers into one vector and keep them as long as they live, which is what the
 //! kernel's cached nodes need. A number that leads nowhere reads as [`NOTHING`]. How the tree keeps its balance is told
-//! in [`balance`](super::balance); what is searched for, in [`gaps`](super::gaps).
+//! in [`balance`](super::balance), how it is searched in [`search`](super::search).
 
-use super::gaps::{Gaps, Want};
+use super::gaps::Gaps;
 use super::{IovaRange, Pfn};
 
 /// A node, for as long as its range is in the tree.
@@ -15,6 +15,8 @@ pub(super) struct NodeId(u32);
 impl NodeId {
     /// No node.
     pub(super) const NIL: Self = Self(u32::MAX);
+    /// The kernel's sentinel above all ranges, which is there from the start and stays (`IOVA_ANCHOR`).
+    pub(super) const ANCHOR: Self = Self(0);
 
     fn index(self) -> usize {
         usize::try_from(self.0).unwrap_or(usize::MAX)
@@ -24,12 +26,12 @@ impl NodeId {
     }
 }
 
-/// A side of a node: lower ranges are on the left.
+/// A side of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Side {
-    /// Lower.
+    /// Lower ranges.
     Left,
-    /// Higher.
+    /// Higher ranges.
     Right,
 }
 
@@ -45,24 +47,24 @@ impl Side {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Node {
     pub(super) range: IovaRange,
-    /// The first pfn behind the range before; 0 for the first range.
-    floor: Pfn,
     left: NodeId,
     right: NodeId,
     pub(super) parent: NodeId,
     pub(super) red: bool,
-    /// The best of the gaps before this range and before all below it in the tree.
-    best: Gaps,
+    /// The first pfn behind the range before; 0 for the lowest range.
+    pub(super) floor: Pfn,
+    /// The best of the gaps before this range and before all below it in the tree, as far as they count.
+    pub(super) best: Gaps,
 }
 
 /// What a number that leads nowhere stands for.
 const NOTHING: Node = Node {
     range: IovaRange { lo: 0, hi: 0 },
-    floor: 0,
     left: NodeId::NIL,
     right: NodeId::NIL,
     parent: NodeId::NIL,
     red: false,
+    floor: 0,
     best: Gaps::NONE,
 };
 
@@ -73,22 +75,29 @@ impl Node {
             Side::Right => self.right,
         }
     }
-    fn own_gap(&self) -> Gaps {
+
+    /// The free pfns before this range.
+    pub(super) fn gap(&self) -> Gaps {
         Gaps::before(self.floor, self.range.lo)
     }
 }
 
-/// Ranges in order of their first pfn.
+/// Ranges in order of their first pfn, and the anchor above them.
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     nodes: Vec<Node>,
     vacant: Vec<NodeId>,
     pub(super) root: NodeId,
+    pub(super) lowest: NodeId,
+    /// Whether gaps may begin lower than the one before, because some range ends far below its start.
+    pub(super) floors_differ: bool,
 }
 
 impl Tree {
-    pub(super) const fn new() -> Self {
-        Self { nodes: Vec::new(), vacant: Vec::new(), root: NodeId::NIL }
+    pub(super) fn new() -> Self {
+        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
+        let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
+        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest, floors_differ: false }
     }
 
     pub(super) fn at(&self, id: NodeId) -> &Node {
@@ -99,31 +108,20 @@ impl Tree {
         self.at(id).range
     }
 
-    /// What lies before a range: the first pfn behind its predecessor.
-    pub(super) fn floor(&self, id: NodeId) -> Pfn {
-        self.at(id).floor
-    }
-
-    /// The ranges, ascending.
+    /// The ranges, ascending; the last is the anchor.
     pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, IovaRange)> {
-        let first = self.outermost(self.root, Side::Left);
-        let ids = std::iter::successors(Some(first), |&id| Some(self.neighbour(id, Side::Right)));
+        let ids = std::iter::successors(Some(self.lowest), |&id| Some(self.neighbour(id, Side::Right)));
         ids.take_while(|id| !id.is_nil()).map(|id| (id, self.range(id)))
     }
 
     /// The next range above or below (`rb_next`, `rb_prev`).
     pub(super) fn neighbour(&self, id: NodeId, side: Side) -> NodeId {
-        let child = self.at(id).child(side);
-        if !child.is_nil() {
-            return self.outermost(child, side.other());
+        let mut at = self.at(id).child(side);
+        if at.is_nil() {
+            return self.ancestor(id, side);
         }
-        self.ancestor_beyond(id, side)
-    }
-
-    fn outermost(&self, top: NodeId, side: Side) -> NodeId {
-        let mut at = top;
         loop {
-            let child = self.at(at).child(side);
+            let child = self.at(at).child(side.other());
             if child.is_nil() {
                 return at;
             }
@@ -131,76 +129,8 @@ impl Tree {
         }
     }
 
-    /// The range that holds the pfn (`private_find_iova`).
-    pub(super) fn find(&self, pfn: Pfn) -> Option<NodeId> {
-        let mut at = self.root;
-        while !at.is_nil() {
-            let node = self.at(at);
-            at = match node.range {
-                IovaRange { lo, .. } if pfn < lo => node.left,
-                IovaRange { hi, .. } if pfn > hi => node.right,
-                _ => return Some(at),
-            };
-        }
-        None
-    }
-
-    /// The lowest range that starts at `limit` or above, or the one that spans it (`iova_find_limit`).
-    pub(super) fn find_limit(&self, limit: Pfn) -> NodeId {
-        let mut at = self.root;
-        while !at.is_nil() && self.range(at).hi < limit {
-            at = self.at(at).right;
-        }
-        let (mut lowest, mut next) = (at, self.at(at).left);
-        while !next.is_nil() {
-            if self.range(next).lo >= limit {
-                lowest = next;
-                next = self.at(next).left;
-            } else {
-                next = self.at(next).right;
-            }
-        }
-        lowest
-    }
-
-    /// The highest range at `from` or below before which there is what is wanted.
-    pub(super) fn last_with(&self, want: Want, from: NodeId) -> NodeId {
-        self.nearest_with(want, from, Side::Left)
-    }
-
-    /// The lowest range at `from` or above before which there is what is wanted.
-    pub(super) fn first_with(&self, want: Want, from: NodeId) -> NodeId {
-        self.nearest_with(want, from, Side::Right)
-    }
-
-    /// The lowest range of all before which there is what is wanted.
-    pub(super) fn first_of_all_with(&self, want: Want) -> NodeId {
-        if want.met_by(&self.at(self.root).best) {
-            self.outermost_with(want, self.root, Side::Left)
-        } else {
-            NodeId::NIL
-        }
-    }
-
-    /// Up from `from` as far as needed, then down again: a place near by is found in few steps.
-    fn nearest_with(&self, want: Want, from: NodeId, side: Side) -> NodeId {
-        let mut at = from;
-        while !at.is_nil() {
-            let node = self.at(at);
-            if want.met_by(&node.own_gap()) {
-                return at;
-            }
-            let beyond = node.child(side);
-            if !beyond.is_nil() && want.met_by(&self.at(beyond).best) {
-                return self.outermost_with(want, beyond, side.other());
-            }
-            at = self.ancestor_beyond(at, side);
-        }
-        at
-    }
-
     /// The nearest ancestor on that side.
-    fn ancestor_beyond(&self, id: NodeId, side: Side) -> NodeId {
+    pub(super) fn ancestor(&self, id: NodeId, side: Side) -> NodeId {
         let mut at = id;
         loop {
             let parent = self.at(at).parent;
@@ -211,31 +141,13 @@ impl Tree {
         }
     }
 
-    /// The outermost range of a subtree that is known to have what is wanted.
-    fn outermost_with(&self, want: Want, top: NodeId, side: Side) -> NodeId {
-        let mut at = top;
-        loop {
-            let node = self.at(at);
-            let outer = node.child(side);
-            if !outer.is_nil() && want.met_by(&self.at(outer).best) {
-                at = outer;
-                continue;
-            }
-            let inner = node.child(side.other());
-            if inner.is_nil() || want.met_by(&node.own_gap()) {
-                return at;
-            }
-            at = inner;
-        }
-    }
-
     /// Puts a range into the tree, searching its place from `near` downward (`iova_insert_rbtree`). When another range
     /// starts at the same pfn, the new one stays outside: it has a node, but no neighbours. `None` when there are no
     /// numbers left for nodes.
     pub(super) fn insert(&mut self, range: IovaRange, near: NodeId) -> Option<Inserted> {
         let id = self.take_node(range)?;
-        let from = if self.is_linked(near) { near } else { self.root };
-        let (mut parent, mut side, mut at) = (NodeId::NIL, Side::Left, from);
+        let mut at = if self.is_linked(near) { near } else { self.root };
+        let (mut parent, mut side) = (NodeId::NIL, Side::Left);
         while !at.is_nil() {
             let node = self.at(at);
             if range.lo == node.range.lo {
@@ -245,12 +157,14 @@ impl Tree {
             side = if range.lo < node.range.lo { Side::Left } else { Side::Right };
             at = node.child(side);
         }
-        self.edit(id, |node| (node.parent, node.red) = (parent, true));
         self.set_child(parent, side, id);
         let above = self.neighbour(id, Side::Right);
-        let floor = self.floor(above);
-        self.edit(id, |node| node.floor = floor);
+        let floor = self.at(above).floor;
+        self.edit(id, |node| (node.red, node.floor) = (true, floor));
         self.edit(above, |node| node.floor = range.hi.saturating_add(1));
+        if self.lowest == above {
+            self.lowest = id;
+        }
         self.update(id, above);
         self.rebalance_inserted(id);
         Some(Inserted::Inside(id))
@@ -261,7 +175,7 @@ impl Tree {
     }
 
     fn take_node(&mut self, range: IovaRange) -> Option<NodeId> {
-        let node = Node { range, best: Gaps::before(0, range.lo), ..NOTHING };
+        let node = Node { range, ..NOTHING };
         if let Some(id) = self.vacant.pop() {
             self.edit(id, |vacant| *vacant = node);
             return Some(id);
@@ -276,9 +190,12 @@ impl Tree {
 
     /// Removes a range (`rb_erase`). Its number may then stand for another.
     pub(super) fn remove(&mut self, id: NodeId) {
-        let node = *self.at(id);
+        let floor = self.at(id).floor;
         let above = self.neighbour(id, Side::Right);
-        self.edit(above, |above| above.floor = node.floor);
+        self.edit(above, |above| above.floor = floor);
+        if self.lowest == id {
+            self.lowest = above;
+        }
         let unlinked = self.unlink(id, above);
         self.update(unlinked.lowest_changed, above);
         if !unlinked.was_red {
@@ -324,12 +241,34 @@ impl Tree {
     }
 
     /// Finds out the best gaps of one subtree from its parts, and tells whether they changed.
+    ///
+    /// The gaps below the lowest range and below the anchor do not count: they are wider than all others and change all
+    /// the time, so that counting them would mean work up to the root. Whoever searches looks at them by themselves.
     pub(super) fn update_one(&mut self, id: NodeId) -> bool {
         let node = self.at(id);
-        let best = node.own_gap().or(self.at(node.left).best).or(self.at(node.right).best);
+        let open_ended = node.floor == 0 || id == NodeId::ANCHOR;
+        let mut best = if open_ended { Gaps::NONE } else { node.gap() };
+        if self.floors_differ {
+            best = best.with_floor(node.floor);
+        }
+        best = best.or(&self.at(node.left).best).or(&self.at(node.right).best);
         let changed = best != node.best;
-        self.edit(id, |node| node.best = best);
+        if changed {
+            self.edit(id, |node| node.best = best);
+        }
         changed
+    }
+
+    /// From now on keeps for each subtree where its gaps begin, because their order no longer tells.
+    pub(super) fn keep_floors(&mut self) {
+        if self.floors_differ {
+            return;
+        }
+        self.floors_differ = true;
+        let all: Vec<NodeId> = self.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.update(id, NodeId::NIL);
+        }
     }
 }
 
