@@ -33,6 +33,8 @@ errnos! {
     Perm = 1 "EPERM",
     /// No such mapping.
     NoEnt = 2 "ENOENT",
+    /// A DMA range that the IOMMU cannot translate, or one that does not suit the domain.
+    Fault = 14 "EFAULT",
     /// Something is already mapped there.
     Exist = 17 "EEXIST",
     /// Outside of the usable ranges, not aligned, or otherwise refused.

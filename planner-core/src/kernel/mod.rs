@@ -4,8 +4,10 @@
 
 mod aperture;
 pub mod conformance;
+pub mod dma_domain;
 pub mod errno;
 mod findings;
+pub mod iova;
 pub mod iommufd;
 mod listing;
 pub mod msi;

@@ -4,6 +4,7 @@
 //! (`rules::DIRECT_BLOCKS.holds(version)`) and compare no versions themselves. The rows stand in one file per subject;
 //! this file holds their shape, the whole table and the lookup. What the rows do is elsewhere in [`crate::kernel`].
 
+mod dma;
 mod doorbells;
 mod firmware;
 mod iommufd;
@@ -12,6 +13,7 @@ mod platform;
 mod producers;
 mod type1;
 
+pub use dma::*;
 pub use doorbells::*;
 pub use firmware::*;
 pub use iommufd::*;
@@ -91,12 +93,13 @@ impl Rule {
     }
 }
 
-const SECTIONS: [&[Rule]; 7] = [
+const SECTIONS: [&[Rule]; 8] = [
     producers::ROWS,
     firmware::ROWS,
     listing::ROWS,
     type1::ROWS,
     iommufd::ROWS,
+    dma::ROWS,
     doorbells::ROWS,
     platform::ROWS,
 ];
@@ -263,7 +266,24 @@ mod tests {
             K-FDONEMSI     since 6.2              Read
             K-FDGRANULE    since 6.2              Read
             K-FDISO        since 6.2              Read
+            K-FDUVAFIRST   since 6.13             Believed
             K-FDSWMSI      since 6.15             Believed
+            K-DMAWIN       since 4.9              Believed
+            K-DMARANGES    since 5.3              Believed
+            K-DMAORDER     since 5.3              Believed
+            K-DMATOUCH     5.3 to before 5.10     Believed
+            K-DMARESV      since 4.11             Read
+            K-DMABASE      before 6.10            Believed
+            K-DMAMAP       since 6.10             Believed
+            K-DMA32EVERY   4.10 to before 6.6     Documented
+            K-DMA32FIRST   since 6.6              Documented
+            K-DMATOPDOWN   since 4.15             Read
+            K-DMARETRY     since 5.11             Believed
+            K-DMA32BAR     since 4.20             Read
+            K-DMACACHE     since 4.7              Read
+            K-DMAMAG127    since 6.0              Believed
+            K-DMADEPOT     4.7 to before 6.7      Believed
+            K-DMADOORBELL  since 4.9              Read
             K-DOORBELLS    since 4.11             Read
             K-DOORBELLOVERRUN since 4.11             Read
             K-HWMSI        since 4.11             Read

@@ -1,0 +1,282 @@
+//! The ranges of a domain in the kernel's own red-black tree, each subtree knowing its best gaps.
+//!
+//! The shape is that of lib/rbtree.c, so that even an answer that depends on it (which of two overlapping ranges is
+//! found) is the kernel's. Nodes are numbers into one vector and keep them as long as they live, which is what the
+//! kernel's cached nodes need. A number that leads nowhere reads as [`NOTHING`]. How the tree keeps its balance is told
+//! in [`balance`](super::balance), how it is searched in [`search`](super::search).
+
+use super::gaps::Gaps;
+use super::{IovaRange, Pfn};
+
+/// A node, for as long as its range is in the tree.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct NodeId(u32);
+
+impl NodeId {
+    /// No node.
+    pub(super) const NIL: Self = Self(u32::MAX);
+    /// The kernel's sentinel above all ranges, which is there from the start and stays (`IOVA_ANCHOR`).
+    pub(super) const ANCHOR: Self = Self(0);
+
+    fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+    pub(super) fn is_nil(self) -> bool {
+        self == Self::NIL
+    }
+}
+
+/// A side of a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Side {
+    /// Lower ranges.
+    Left,
+    /// Higher ranges.
+    Right,
+}
+
+impl Side {
+    pub(super) const fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Node {
+    pub(super) range: IovaRange,
+    left: NodeId,
+    right: NodeId,
+    pub(super) parent: NodeId,
+    pub(super) red: bool,
+    /// The first pfn behind the range before; 0 for the lowest range.
+    pub(super) floor: Pfn,
+    /// The best of the gaps before this range and before all below it in the tree, as far as they count.
+    pub(super) best: Gaps,
+}
+
+/// What a number that leads nowhere stands for.
+const NOTHING: Node = Node {
+    range: IovaRange { lo: 0, hi: 0 },
+    left: NodeId::NIL,
+    right: NodeId::NIL,
+    parent: NodeId::NIL,
+    red: false,
+    floor: 0,
+    best: Gaps::NONE,
+};
+
+impl Node {
+    pub(super) const fn child(&self, side: Side) -> NodeId {
+        match side {
+            Side::Left => self.left,
+            Side::Right => self.right,
+        }
+    }
+
+    /// The free pfns before this range.
+    pub(super) fn gap(&self) -> Gaps {
+        Gaps::before(self.floor, self.range.lo)
+    }
+}
+
+/// Ranges in order of their first pfn, and the anchor above them.
+#[derive(Clone, Debug)]
+pub(super) struct Tree {
+    nodes: Vec<Node>,
+    vacant: Vec<NodeId>,
+    pub(super) root: NodeId,
+    pub(super) lowest: NodeId,
+    /// Whether gaps may begin lower than the one before, because some range ends far below its start.
+    pub(super) floors_differ: bool,
+}
+
+impl Tree {
+    pub(super) fn new() -> Self {
+        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
+        let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
+        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest, floors_differ: false }
+    }
+
+    pub(super) fn at(&self, id: NodeId) -> &Node {
+        self.nodes.get(id.index()).unwrap_or(&NOTHING)
+    }
+
+    pub(super) fn range(&self, id: NodeId) -> IovaRange {
+        self.at(id).range
+    }
+
+    /// The ranges, ascending; the last is the anchor.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, IovaRange)> {
+        let ids = std::iter::successors(Some(self.lowest), |&id| Some(self.neighbour(id, Side::Right)));
+        ids.take_while(|id| !id.is_nil()).map(|id| (id, self.range(id)))
+    }
+
+    /// The next range above or below (`rb_next`, `rb_prev`).
+    pub(super) fn neighbour(&self, id: NodeId, side: Side) -> NodeId {
+        let mut at = self.at(id).child(side);
+        if at.is_nil() {
+            return self.ancestor(id, side);
+        }
+        loop {
+            let child = self.at(at).child(side.other());
+            if child.is_nil() {
+                return at;
+            }
+            at = child;
+        }
+    }
+
+    /// The nearest ancestor on that side.
+    pub(super) fn ancestor(&self, id: NodeId, side: Side) -> NodeId {
+        let mut at = id;
+        loop {
+            let parent = self.at(at).parent;
+            if parent.is_nil() || self.at(parent).child(side) != at {
+                return parent;
+            }
+            at = parent;
+        }
+    }
+
+    /// Puts a range into the tree, searching its place from `near` downward (`iova_insert_rbtree`). When another range
+    /// starts at the same pfn, the new one stays outside: it has a node, but no neighbours. `None` when there are no
+    /// numbers left for nodes.
+    pub(super) fn insert(&mut self, range: IovaRange, near: NodeId) -> Option<Inserted> {
+        let id = self.take_node(range)?;
+        let mut at = if self.is_linked(near) { near } else { self.root };
+        let (mut parent, mut side) = (NodeId::NIL, Side::Left);
+        while !at.is_nil() {
+            let node = self.at(at);
+            if range.lo == node.range.lo {
+                return Some(Inserted::Outside(id));
+            }
+            parent = at;
+            side = if range.lo < node.range.lo { Side::Left } else { Side::Right };
+            at = node.child(side);
+        }
+        self.set_child(parent, side, id);
+        let above = self.neighbour(id, Side::Right);
+        let floor = self.at(above).floor;
+        self.edit(id, |node| (node.red, node.floor) = (true, floor));
+        self.edit(above, |node| node.floor = range.hi.saturating_add(1));
+        if self.lowest == above {
+            self.lowest = id;
+        }
+        self.update(id, above);
+        self.rebalance_inserted(id);
+        Some(Inserted::Inside(id))
+    }
+
+    fn is_linked(&self, id: NodeId) -> bool {
+        id == self.root || !self.at(id).parent.is_nil()
+    }
+
+    fn take_node(&mut self, range: IovaRange) -> Option<NodeId> {
+        let node = Node { range, ..NOTHING };
+        if let Some(id) = self.vacant.pop() {
+            self.edit(id, |vacant| *vacant = node);
+            return Some(id);
+        }
+        let id = NodeId(u32::try_from(self.nodes.len()).ok()?);
+        if id.is_nil() {
+            return None;
+        }
+        self.nodes.push(node);
+        Some(id)
+    }
+
+    /// Removes a range (`rb_erase`). Its number may then stand for another.
+    pub(super) fn remove(&mut self, id: NodeId) {
+        let floor = self.at(id).floor;
+        let above = self.neighbour(id, Side::Right);
+        self.edit(above, |above| above.floor = floor);
+        if self.lowest == id {
+            self.lowest = above;
+        }
+        let unlinked = self.unlink(id, above);
+        self.update(unlinked.lowest_changed, above);
+        if !unlinked.was_red {
+            self.rebalance_removed(unlinked.child, unlinked.parent);
+        }
+        self.vacant.push(id);
+    }
+
+    /// Moves the start of a range down to `lo`.
+    pub(super) fn extend_down(&mut self, id: NodeId, lo: Pfn) {
+        self.edit(id, |node| node.range.lo = lo);
+        self.update(id, id);
+    }
+
+    pub(super) fn edit(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
+        if let Some(node) = self.nodes.get_mut(id.index()) {
+            change(node);
+        }
+    }
+
+    /// Hangs a subtree, or nothing, below a node; below no node, it is the whole tree.
+    pub(super) fn set_child(&mut self, parent: NodeId, side: Side, child: NodeId) {
+        if parent.is_nil() {
+            self.root = child;
+        }
+        self.edit(parent, |node| match side {
+            Side::Left => node.left = child,
+            Side::Right => node.right = child,
+        });
+        self.edit(child, |node| node.parent = parent);
+    }
+
+    /// Finds out anew the best gaps from a node upward, at least up to another, then as far as something changes.
+    fn update(&mut self, from: NodeId, at_least_to: NodeId) {
+        let (mut at, mut reached) = (from, false);
+        while !at.is_nil() {
+            reached |= at == at_least_to;
+            if !self.update_one(at) && reached {
+                return;
+            }
+            at = self.at(at).parent;
+        }
+    }
+
+    /// Finds out the best gaps of one subtree from its parts, and tells whether they changed.
+    ///
+    /// The gaps below the lowest range and below the anchor do not count: they are wider than all others and change all
+    /// the time, so that counting them would mean work up to the root. Whoever searches looks at them by themselves.
+    pub(super) fn update_one(&mut self, id: NodeId) -> bool {
+        let node = self.at(id);
+        let open_ended = node.floor == 0 || id == NodeId::ANCHOR;
+        let mut best = if open_ended { Gaps::NONE } else { node.gap() };
+        if self.floors_differ {
+            best = best.with_floor(node.floor);
+        }
+        best = best.or(&self.at(node.left).best).or(&self.at(node.right).best);
+        let changed = best != node.best;
+        if changed {
+            self.edit(id, |node| node.best = best);
+        }
+        changed
+    }
+
+    /// From now on keeps for each subtree where its gaps begin, because their order no longer tells.
+    pub(super) fn keep_floors(&mut self) {
+        if self.floors_differ {
+            return;
+        }
+        self.floors_differ = true;
+        let all: Vec<NodeId> = self.iter().map(|(id, _)| id).collect();
+        for id in all {
+            self.update(id, NodeId::NIL);
+        }
+    }
+}
+
+/// Where a new range came to be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Inserted {
+    /// In the tree.
+    Inside(NodeId),
+    /// Not in the tree, because another range starts at the same pfn.
+    Outside(NodeId),
+}
