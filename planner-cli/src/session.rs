@@ -192,6 +192,17 @@ impl Session {
         }
     }
 
+    /// Reads what a word names, without keeping a text: its lines are too long to be shown.
+    pub(crate) fn load_unquoted(&mut self, word: &str) -> Result<Loaded, Stop> {
+        self.take_stdin(word)?;
+        let loaded = input::load(word).map_err(|found| {
+            self.diagnostics.extend(found);
+            Stop(Status::BadInput)
+        })?;
+        self.diagnostics.extend(loaded.diagnostics.iter().cloned());
+        Ok(loaded)
+    }
+
     /// Reads what a word names; a text is kept for the diagnostics that will point into it.
     pub(crate) fn load(&mut self, word: &str) -> Result<Loaded, Stop> {
         self.take_stdin(word)?;

@@ -172,12 +172,17 @@ fn explain(
     listed.iter().map(explain_one).collect()
 }
 
+/// Whether a region has the size and alignment of the translation frame of an ITS, 64 KiB.
+fn is_its_frame(raw: &RawRegion) -> bool {
+    raw.length == 0x1_0000 && raw.start.is_multiple_of(0x1_0000)
+}
+
 fn likeliest(raw: &RawRegion, model: Option<IommuModel>) -> &'static Rule {
     match (raw.kind, model) {
         (ResvKind::SoftwareMsi, Some(IommuModel::VirtioIommu)) => &rules::VIOMMU_SWMSI,
         (ResvKind::SoftwareMsi, _) => &rules::SWMSI,
         (_, Some(IommuModel::VirtioIommu)) => &rules::VIOMMU_RESV,
-        (ResvKind::Msi, Some(IommuModel::HisiliconHi161x)) => &rules::HI161X,
+        (ResvKind::Msi, Some(model)) if model.is_smmuv3() && is_its_frame(raw) => &rules::HI161X,
         (ResvKind::Direct, Some(IommuModel::IntelVtd)) => &rules::RMRR,
         (ResvKind::DirectRelaxable, Some(IommuModel::IntelVtd)) if raw.start == 0 => &rules::FLOPPY,
         (ResvKind::DirectRelaxable, Some(IommuModel::IntelVtd)) => &rules::RMRR,
@@ -241,6 +246,11 @@ fn listed_only(region: &ReservedRegion) -> (DifferenceWeight, &'static str) {
             DifferenceWeight::Unforeseen,
             "the hypervisor reported it to the guest kernel, which no table tells: it could only not be \
              foreseen",
+        ),
+        ResvKind::Msi if region.rule == rules::HI161X.id => (
+            DifferenceWeight::Unforeseen,
+            "the kernel lists it: the IORT says that the SMMU is of the model that does not translate \
+             doorbells, and the IORT is not among the facts",
         ),
         ResvKind::Msi | ResvKind::SoftwareMsi => {
             (DifferenceWeight::Contradiction, "the kernel lists it, and no rule makes it for this IOMMU")

@@ -5,6 +5,7 @@
 
 pub mod container;
 pub mod mappings;
+mod tree;
 
 use super::ResvKind;
 use super::resv::RawRegion;

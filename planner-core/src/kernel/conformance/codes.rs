@@ -44,8 +44,9 @@ codes! {
          it. Split the file.";
     TOO_MANY = "X008" Error "too many faults in recorded answers"
         "No more than twenty faults are told one by one. The cases with faults were not replayed, the others were.";
-    NO_CASES = "X009" Warning "recorded answers without a case"
-        "There was nothing to replay, so that nothing failed says nothing.";
+    NO_CASES = "X009" Warning "nothing to replay"
+        "A file of recorded answers has no case, or a host has neither a listing of its kernel nor ground truth. That nothing \
+         failed says nothing.";
     TRUTH = "X010" Error "the ground truth of a capture cannot be used"
         "`groundtruth.json` is what VFIO and iommufd answered on the running host. The message names the place in it that \
          is not as it should be. What lies there was not compared, the rest was.";

@@ -9,7 +9,7 @@ const RMR_ALIGNMENT: u64 = 0x1_0000;
 /// otherwise widened to pages of the host kernel. A length of zero is taken with a warning.
 #[must_use]
 pub fn rmr_pages(base: u64, length: u64, page_size: PageSize) -> (u64, u64) {
-    if base % RMR_ALIGNMENT == 0 && length % RMR_ALIGNMENT == 0 {
+    if base.is_multiple_of(RMR_ALIGNMENT) && length.is_multiple_of(RMR_ALIGNMENT) {
         return (base, length);
     }
     let mask = page_size.size().bytes().wrapping_sub(1);

@@ -1,14 +1,16 @@
 //! iommufd: what an address space answered with each device, and with all devices together.
 
-use super::truth::{Automatic, FdDevice, Iommufd, Ranges, Trial};
+use super::msi::{self, Through};
+use super::truth::{AllDevices, Automatic, FdDevice, Iommufd, Ranges, Trial};
 use super::type1::unknown_isolation;
 use super::{
-    Check, IommufdAnswer, MEMORY, Space, Spaces, World, assumed_aperture, ends, msi, name, same_below, shown,
+    Check, IommufdAnswer, MEMORY, Space, Spaces, World, assumed_aperture, ends, name, same_below, shown,
 };
 use crate::addr::{Address, Iova, Span};
 use crate::ids::GroupId;
 use crate::kernel::errno::Errno;
 use crate::kernel::iommufd::ioas::{FIXED_IOVA, Ioas, MapRequest, Owner, READABLE, WRITEABLE};
+use crate::kernel::iommufd::sw_msi::SwMsiMaps;
 use crate::kernel::{GroupReport, rules};
 use crate::size::{PageSize, Size};
 
@@ -25,29 +27,40 @@ pub(super) fn compare(world: &World<'_>, told: &Iommufd, spaces: &Spaces, check:
     if let Some(unattached) = &told.unattached {
         compare_ranges("ranges of an empty address space", unattached, &ioas(world), None, check);
     }
-    let mut trusted = false;
+    let mut open = Open { trusted: false, doorbells: SwMsiMaps::new(kernel.page_size) };
     for told in &told.devices {
         check.case = format!("device {}", told.device);
-        trusted |= told.bind_unsafe.is_some();
-        compare_device(world, told, spaces, trusted, check);
+        open.trusted |= told.bind_unsafe.is_some();
+        compare_device(world, told, spaces, &mut open, check);
     }
     if let Some(all) = &told.all_devices {
-        check.case = "all devices in one address space".to_owned();
-        let mut ioas = ioas(world);
-        for (number, (device, attached)) in (0_u32..).zip(&all.attached) {
-            let group = world.host.device(*device).and_then(|device| device.group);
-            let space = group.and_then(|group| spaces.get(&group.0)).filter(|_| *attached);
-            let Some(space) = space else { continue };
-            let ours = name(attach(&mut ioas, number, space));
-            check.equal(&format!("attaching {device}"), &"OK", &ours, None);
-        }
-        if let Some(kernel) = &all.ranges {
-            compare_ranges("usable ranges", kernel, &ioas, None, check);
-        }
+        compare_all(world, all, spaces, check);
     }
 }
 
-fn compare_device(world: &World<'_>, told: &FdDevice, spaces: &Spaces, trusted: bool, check: &mut Check) {
+/// What stays from one device to the next: the recording program opened /dev/iommu once.
+struct Open {
+    /// Whether allow_unsafe_interrupts has been set.
+    trusted: bool,
+    doorbells: SwMsiMaps,
+}
+
+fn compare_all(world: &World<'_>, all: &AllDevices, spaces: &Spaces, check: &mut Check) {
+    check.case = "all devices in one address space".to_owned();
+    let mut ioas = ioas(world);
+    for (number, (device, attached)) in (0_u32..).zip(&all.attached) {
+        let group = world.host.device(*device).and_then(|device| device.group);
+        let space = group.and_then(|group| spaces.get(&group.0)).filter(|_| *attached);
+        let Some(space) = space else { continue };
+        let ours = name(attach(&mut ioas, number, space));
+        check.equal(&format!("attaching {device}"), &"OK", &ours, None);
+    }
+    if let Some(kernel) = &all.ranges {
+        compare_ranges("usable ranges", kernel, &ioas, None, check);
+    }
+}
+
+fn compare_device(world: &World<'_>, told: &FdDevice, spaces: &Spaces, open: &mut Open, check: &mut Check) {
     let groups = (world.foretold.group(GroupId(told.group)), world.trusting.group(GroupId(told.group)));
     let ((Some(group), Some(trusting)), Some(space)) = (groups, spaces.get(&told.group)) else {
         return check.unknown(world, &format!("group {}", told.group));
@@ -55,7 +68,7 @@ fn compare_device(world: &World<'_>, told: &FdDevice, spaces: &Spaces, trusted: 
     if let Some(before) = &told.ranges_before {
         compare_ranges("ranges before attaching", before, &ioas(world), None, check);
     }
-    let asked = if trusted && told.bind_unsafe.is_none() { trusting } else { group };
+    let asked = if open.trusted && told.bind_unsafe.is_none() { trusting } else { group };
     if let Some(kernel) = &told.bind {
         let because = unknown_isolation(asked, kernel);
         check.equal("binding", kernel, &bind_answer(asked), because.as_deref());
@@ -64,7 +77,8 @@ fn compare_device(world: &World<'_>, told: &FdDevice, spaces: &Spaces, trusted: 
         check.equal("binding with allow_unsafe_interrupts", kernel, &bind_answer(trusting), None);
     }
     if bind_answer(trusting) == "OK" {
-        compare_bound(world, told, trusting, space, check);
+        let subject = Subject { group: trusting, space, doorbells: &mut open.doorbells };
+        compare_bound(world, told, subject, check);
     }
 }
 
@@ -80,8 +94,16 @@ fn bind_answer(group: &GroupReport) -> &'static str {
     }
 }
 
+/// A device that was bound.
+struct Subject<'a> {
+    group: &'a GroupReport,
+    space: &'a Space,
+    doorbells: &'a mut SwMsiMaps,
+}
+
 /// Everything that was asked once the device was bound.
-fn compare_bound(world: &World<'_>, told: &FdDevice, group: &GroupReport, space: &Space, check: &mut Check) {
+fn compare_bound(world: &World<'_>, told: &FdDevice, subject: Subject<'_>, check: &mut Check) {
+    let Subject { group, space, doorbells } = subject;
     let space = &aperture_told(told, group, space, check);
     compare_before_attaching(world, told, space, check);
     let mut ioas = ioas(world);
@@ -114,7 +136,12 @@ fn compare_bound(world: &World<'_>, told: &FdDevice, group: &GroupReport, space:
     }
     compare_allowed(told, space, &mut ioas, check);
     compare_trials(&told.trials, &mut ioas, check);
-    msi::compare(world, "iommufd", &told.probe, group, check);
+    let through = if rules::FD_SWMSI.holds(world.host.kernel.version) {
+        Through::OpenFile(doorbells)
+    } else {
+        Through::Domain("iommufd")
+    };
+    msi::compare(world, through, &told.probe, group, check);
     ioas.release(Owner::Device(0));
     ioas.remove_domain(0);
     if let Some(detached) = &told.ranges_detached {

@@ -17,12 +17,10 @@ use crate::addr::{Address, Iova, Span};
 use crate::diag::{Diagnostic, Origin};
 use crate::host::{Group, Host};
 use crate::kernel::listing::to_raw;
-use crate::kernel::report::{Question, foretold_sysfs_text, report};
+use crate::kernel::report::{Question, foretold_sysfs_texts, report};
 use crate::kernel::resv::{RawRegion, sysfs_text};
 use crate::kernel::rules::{self, Rule};
-use crate::kernel::{
-    Basis, Difference, DifferenceWeight, GroupReport, IommufdAnswer, ReservedReport,
-};
+use crate::kernel::{Basis, Difference, DifferenceWeight, GroupReport, IommufdAnswer, ReservedReport};
 use crate::size::PageSizes;
 use crate::version::KernelVersion;
 
@@ -32,8 +30,8 @@ use crate::version::KernelVersion;
 pub fn replay_capture(host: &Host, groundtruth: Option<(&str, &str)>) -> (Outcome, Vec<Diagnostic>) {
     let foretold = report(host, &Question::default());
     let mut check = Check::new(host);
-    for group in &host.groups {
-        check.regions(host, group, &foretold);
+    for (group, text) in host.groups.iter().zip(foretold_sysfs_texts(host)) {
+        check.regions(group, &text, &foretold);
     }
     if let Some((file, text)) = groundtruth {
         let (truth, found) = truth::read(file, text);
@@ -46,6 +44,10 @@ pub fn replay_capture(host: &Host, groundtruth: Option<(&str, &str)>) -> (Outcom
         if let Some(iommufd) = &truth.iommufd {
             iommufd::compare(&world, iommufd, &spaces, &mut check);
         }
+    }
+    if check.outcome == Outcome::default() && check.found.is_empty() {
+        let message = format!("{}: there is no listing and no ground truth to compare with", host.name);
+        check.found.push(Diagnostic::new(&codes::NO_CASES, Origin::file(&host.name), message));
     }
     (check.outcome, check.found)
 }
@@ -134,7 +136,7 @@ impl Check {
     }
 
     /// The text of `reserved_regions`, to the letter.
-    fn regions(&mut self, host: &Host, group: &Group, foretold: &ReservedReport) {
+    fn regions(&mut self, group: &Group, ours: &str, foretold: &ReservedReport) {
         let Some(listed) = foretold.group(group.id).filter(|_| group.listed.is_some()) else { return };
         self.case = format!("group {}", group.id);
         let raws: Vec<RawRegion> = listed.reserved.iter().map(to_raw).collect();
@@ -144,7 +146,6 @@ impl Check {
         let unforeseen = differences.iter().all(|one| one.weight == DifferenceWeight::Unforeseen);
         let because: Vec<String> = differences.iter().map(|one| told(one)).collect();
         let because = (unforeseen && !because.is_empty()).then(|| because.join("; "));
-        let ours = foretold_sysfs_text(host, group);
         self.equal("reserved_regions", &kernel, &ours, because.as_deref());
     }
 }

@@ -1,8 +1,9 @@
 //! VFIO type1: what a container answered for each group, and for all groups together.
 
+use super::msi::{self, Through};
 use super::truth::{AllGroups, Group, Info, Trial, Truth};
 use super::{
-    Check, MEMORY, Space, Spaces, World, assumed_aperture, ends, msi, name, rule_among, same_below, shown,
+    Check, MEMORY, Space, Spaces, World, assumed_aperture, ends, name, rule_among, same_below, shown,
 };
 use crate::addr::{Address, Iova, Span};
 use crate::ids::GroupId;
@@ -25,7 +26,7 @@ pub(super) fn compare(world: &World<'_>, truth: &Truth, check: &mut Check) -> Sp
         let Some(space) = spaces.get_mut(&told.id) else { continue };
         compare_group(world, told, group, space, check);
         for probe in &told.probes {
-            msi::compare(world, "type1", probe, group, check);
+            msi::compare(world, Through::Domain("type1"), probe, group, check);
         }
     }
     if let Some(all) = &truth.all_groups {
