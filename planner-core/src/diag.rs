@@ -179,7 +179,7 @@ macro_rules! diagnostic_codes {
     };
 }
 
-pub use crate::diagnostic_codes;
+pub use diagnostic_codes;
 
 /// One thing that is wrong with, or worth knowing about, an input.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -82,9 +82,13 @@ fn an_answer_that_no_kernel_gave_is_a_failure() {
             group 5, map its_trans (0x8090000+0x1000): kernel OK, ours EINVAL
         "#]],
     );
-    changed(r#""addr_lo":"0x8000040""#, r#""addr_lo":"0x8090040""#, expect![[r#"
+    changed(
+        r#""addr_lo":"0x8000040""#,
+        r#""addr_lo":"0x8090040""#,
+        expect![[r#"
         group 5, MSI-X of 0000:00:06.0 through type1: kernel 0x8090040, ours 0x8000000..=0x8000fff
-    "#]]);
+    "#]],
+    );
     changed(
         r#""size":"0x10000","rc":"OK","iova":"0x10000""#,
         r#""size":"0x10000","rc":"OK","iova":"0x20000""#,

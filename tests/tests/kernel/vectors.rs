@@ -57,11 +57,6 @@ pub(crate) fn region(literal: &Value) -> RawRegion {
     }
 }
 
-/// A device of a group: its regions, or `None` where it has no IOMMU.
-pub(crate) fn devices(devices: &Value) -> Vec<Option<Vec<RawRegion>>> {
-    list(devices).iter().map(|device| device.as_array().map(|all| all.iter().map(region).collect())).collect()
-}
-
 const KINDS: [(&str, ResvKind); 5] = [
     ("direct", ResvKind::Direct),
     ("relax", ResvKind::DirectRelaxable),
@@ -72,8 +67,4 @@ const KINDS: [(&str, ResvKind); 5] = [
 
 fn kind(word: &str) -> ResvKind {
     KINDS.iter().find(|(w, _)| *w == word).expect("a kind of region").1
-}
-
-pub(crate) fn kind_word(kind: ResvKind) -> &'static str {
-    KINDS.iter().find(|(_, k)| *k == kind).expect("every kind has a word").0
 }

@@ -42,8 +42,9 @@ pub(super) fn place(text: &str, byte: usize) -> Place {
             }
             b'"' => {
                 next = string_end(text, at);
-                let word = text.get(at.saturating_add(1)..next.saturating_sub(1)).unwrap_or_default();
-                take_string(&mut open, word, &mut case);
+                let word = text.get(at.saturating_add(1)..next).unwrap_or_default();
+                // A text that ends within the string has no quote there.
+                take_string(&mut open, word.strip_suffix('"').unwrap_or(word), &mut case);
             }
             _ => {}
         }
