@@ -88,7 +88,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unstated => f.write_str("default"),
-            Self::Text { file, line, .. } | Self::Line { file, line } => write!(f, "{file}:{line}"),
+            // The name alone: what is printed and drawn must not depend on where the file lies.
+            Self::Text { file, line, .. } => {
+                write!(f, "{}:{line}", file.rsplit('/').next().unwrap_or(file))
+            }
+            Self::Line { file, line } => write!(f, "{file}:{line}"),
             Self::Bytes { file, offset, .. } => write!(f, "{file}+{offset:#x}"),
             Self::File { file } => f.write_str(file),
             Self::Argument { argument } => f.write_str(argument),

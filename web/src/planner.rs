@@ -17,8 +17,8 @@ use planner_core::verify::Violation;
 use planner_core::{guest, host};
 
 /// Names of the two texts in messages.
-pub(crate) const HOST_FILE: &str = "host";
-pub(crate) const GUEST_FILE: &str = "guest";
+pub(crate) const HOST_FILE: &str = "host.host";
+pub(crate) const GUEST_FILE: &str = "guest.guest";
 
 /// One of the two texts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
