@@ -2,7 +2,7 @@
 //!
 //! [`replay`] takes a file of what the kernel's own functions answered, [`capture::replay_capture`] what a running host
 //! answered. Recordings come from anywhere, so everything in them is checked, and what a file may cost is bounded. A
-//! schema is one file here and one row of [`SCHEMAS`]; how the mechanisms work is told beside their models.
+//! schema is one file here and one row of `SCHEMAS`; how the mechanisms work is told beside their models.
 
 pub mod capture;
 pub mod codes;
