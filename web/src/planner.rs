@@ -277,7 +277,7 @@ mod tests {
         let look = look(example.host, example.guest);
         assert_eq!(look.verdict, Verdict::Impossible);
         let origins: Vec<&str> = look.causes.iter().map(|cause| cause.origin.as_str()).collect();
-        assert!(origins.iter().any(|origin| origin.starts_with("host:")), "{origins:?}");
+        assert!(origins.iter().any(|origin| origin.starts_with("host.host:")), "{origins:?}");
     }
 
     #[test]
