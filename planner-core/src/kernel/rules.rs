@@ -4,22 +4,32 @@
 //! (`rules::DIRECT_BLOCKS.holds(version)`) and compare no versions themselves. The rows stand in one file per subject;
 //! this file holds their shape, the whole table and the lookup. What the rows do is elsewhere in [`crate::kernel`].
 
+mod address_space;
+mod container;
 mod dma;
 mod doorbells;
+mod drivers;
 mod firmware;
+mod groups;
 mod iommufd;
 mod listing;
 mod platform;
 mod producers;
+mod tables;
 mod type1;
 
+pub use address_space::*;
+pub use container::*;
 pub use dma::*;
 pub use doorbells::*;
+pub use drivers::*;
 pub use firmware::*;
+pub use groups::*;
 pub use iommufd::*;
 pub use listing::*;
 pub use platform::*;
 pub use producers::*;
+pub use tables::*;
 pub use type1::*;
 
 use serde::Serialize;
@@ -93,12 +103,17 @@ impl Rule {
     }
 }
 
-const SECTIONS: [&[Rule]; 8] = [
+const SECTIONS: [&[Rule]; 13] = [
     producers::ROWS,
+    drivers::ROWS,
     firmware::ROWS,
+    tables::ROWS,
     listing::ROWS,
+    groups::ROWS,
     type1::ROWS,
+    container::ROWS,
     iommufd::ROWS,
+    address_space::ROWS,
     dma::ROWS,
     doorbells::ROWS,
     platform::ROWS,
