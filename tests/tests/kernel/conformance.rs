@@ -51,6 +51,16 @@ fn drivers_make_of_tables_what_the_kernels_do() {
     passes("producers", 240);
 }
 
+#[test]
+fn the_allocator_answers_as_the_kernels_does() {
+    passes("iova", 1827);
+}
+
+#[test]
+fn a_domain_of_the_host_answers_as_the_kernels_does() {
+    passes("dma_host", 1911);
+}
+
 /// All that is said of a recording.
 fn told(name: &str, text: &str) -> String {
     let (outcome, found) = replay(name, text);
