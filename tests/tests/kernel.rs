@@ -2,17 +2,11 @@
 
 #[path = "kernel/conformance.rs"]
 mod conformance;
-#[path = "kernel/dma.rs"]
-mod dma;
 #[path = "kernel/firmware.rs"]
 mod firmware;
 #[path = "kernel/groundtruth.rs"]
 mod groundtruth;
 #[path = "kernel/hosts.rs"]
 mod hosts;
-#[path = "kernel/iova.rs"]
-mod iova;
 #[path = "kernel/report.rs"]
 mod report;
-#[path = "kernel/vectors.rs"]
-mod vectors;

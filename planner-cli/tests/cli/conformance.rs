@@ -18,12 +18,13 @@ fn conformance(names: &[&str]) -> Run {
 
 #[test]
 fn recordings_pass() {
-    let names = ["resv", "vfio_type1", "iommufd", "iommufd_swmsi", "msi_cookie", "producers"];
+    let names =
+        ["resv", "vfio_type1", "iommufd", "iommufd_swmsi", "msi_cookie", "producers", "iova", "dma_host"];
     let names = names.map(|name| format!("vectors/kernel/{name}.json"));
     let run = conformance(&names.each_ref().map(String::as_str));
     assert_eq!((run.status, run.stderr.as_str()), (0, ""));
     expect![[r#"
-        7148 passed, 0 failed
+        10886 passed, 0 failed
     "#]]
     .assert_eq(&run.stdout);
 }

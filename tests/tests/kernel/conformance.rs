@@ -51,6 +51,16 @@ fn drivers_make_of_tables_what_the_kernels_do() {
     passes("producers", 240);
 }
 
+#[test]
+fn the_allocator_answers_as_the_kernels_does() {
+    passes("iova", 1827);
+}
+
+#[test]
+fn a_domain_of_the_host_answers_as_the_kernels_does() {
+    passes("dma_host", 1911);
+}
+
 /// All that is said of a recording.
 fn told(name: &str, text: &str) -> String {
     let (outcome, found) = replay(name, text);
@@ -89,4 +99,60 @@ fn wrong_answers_are_told_as_failures() {
         assert!(found.is_empty() && !outcome.holds(), "{name}");
         assert_eq!((outcome.passed, outcome.failed, outcome.failures.len()), (0, 2, 2), "{name}");
     }
+}
+
+/// The recordings without a fault, by name.
+fn sound() -> impl Iterator<Item = (&'static str, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/conformance");
+    let schemas = ["resv", "iommufd", "vfio_type1", "msi_cookie", "producers", "iova", "dma_host"];
+    schemas.into_iter().map(move |schema| {
+        let path = directory.join(format!("ok-{schema}.json"));
+        (schema, std::fs::read_to_string(path).expect("a text"))
+    })
+}
+
+#[test]
+fn a_recording_that_ends_anywhere_is_not_json() {
+    for (schema, text) in sound() {
+        for end in 0..text.trim_end().len() {
+            let (outcome, found) = replay(schema, &text[..end]);
+            assert_eq!((outcome.passed, outcome.failed, found.len()), (0, 0, 1), "{schema} to {end}");
+            assert_eq!(found[0].code.id, "X001", "{schema} to {end}");
+            if end > text.find("\"in\"").expect("every case has an input") {
+                assert!(found[0].message.contains("case `good`"), "{}", found[0].message);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recording_with_another_byte_anywhere_is_told_or_differs_or_passes() {
+    for (schema, text) in sound() {
+        for at in 0..text.len() {
+            for byte in [b'0', b'9', b'f', b'"', b'-', b' ', b'[', b'}'] {
+                let mut bytes = text.clone().into_bytes();
+                bytes[at] = byte;
+                let text = String::from_utf8(bytes).expect("the recordings are ASCII");
+                let (outcome, found) = replay(schema, &text);
+                let compared = outcome.passed + outcome.failed;
+                assert!(compared == 2 || !found.is_empty(), "{schema}: {byte} at {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_recording_that_would_take_hours_is_refused() {
+    let operations = vec![r#""resv 1""#; 20_000].join(",");
+    let regions = vec![r#"["reserved","0","1"]"#; 1000].join(",");
+    let text = format!(
+        r#"{{"schema":"iommufd","versions":["7.3"],"cases":[{{"id":"long","in":{{"page":"1000","hpage":"200000",
+        "devs":{{"1":[{regions}]}},"doms":{{}},"ops":[{operations}]}},"out":{{}}}}]}}"#
+    );
+    let (outcome, found) = replay("long", &text);
+    assert_eq!((outcome, found.len()), (Outcome::default(), 1));
+    assert_eq!(
+        found[0].message,
+        "long: case `long`, in: replaying the operations of this case would take too long"
+    );
 }

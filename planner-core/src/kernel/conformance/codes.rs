@@ -1,24 +1,6 @@
 //! Diagnostics about recorded answers, for `planner explain`.
 
-use crate::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every kind of diagnostic about recorded answers.
-        pub static CODES: &[&Code] = &[$(&$name),+];
-    };
-}
-
-codes! {
+crate::diag::diagnostic_codes! {
     SYNTAX = "X001" Error "the file of recorded answers is not JSON"
         "The text breaks the rules of JSON (RFC 8259), or ends before it is complete. The message names the case and \
          the field in which the fault lies. Nothing of the file was replayed.";

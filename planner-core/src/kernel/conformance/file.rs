@@ -10,8 +10,8 @@ use super::{Failure, Outcome, Reader, SCHEMAS, codes, shortened, syntax};
 use crate::diag::{Code, Diagnostic, Origin};
 use crate::version::KernelVersion;
 
-/// Steps that one file may cost: a thousand times what the largest known recording costs, some seconds.
-const MOST_STEPS: u64 = 1_000_000_000;
+/// Steps that one file may cost, a second or few: some twenty times what the largest known recording costs.
+const MOST_STEPS: u64 = 200_000_000;
 /// Releases that one file may list.
 const MOST_VERSIONS: usize = 32;
 /// Faults that are told of one file.

@@ -7,9 +7,11 @@
 pub mod capture;
 pub mod codes;
 mod dma_domain;
+mod dma_host;
 mod field;
 mod file;
 mod iommufd;
+mod iova;
 mod json;
 mod msi_cookie;
 mod ops;
@@ -123,6 +125,8 @@ const SCHEMAS: &[(&str, Reader)] = &[
     ("iommufd_swmsi", iommufd::READ),
     ("msi_cookie", msi_cookie::READ),
     ("producers", producers::READ),
+    ("iova", iova::READ),
+    ("dma_host", dma_host::READ),
 ];
 
 /// Names of the schemas that can be replayed.

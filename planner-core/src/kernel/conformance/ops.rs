@@ -134,3 +134,17 @@ pub(in crate::kernel) fn cost(operations: usize, regions: usize) -> u64 {
     let (operations, regions) = (operations as u64, regions as u64);
     operations.saturating_mul(operations).saturating_mul(regions.saturating_add(1)).saturating_add(regions)
 }
+
+/// 0 or 1.
+pub(in crate::kernel) fn flag(value: u64) -> Read<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        other => Err(Fault::range(format!("{other:x} is neither 0 nor 1"))),
+    }
+}
+
+/// The number of an operation; one that no list has where it does not fit.
+pub(in crate::kernel) fn index(value: u64) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}

@@ -14,3 +14,17 @@ pub fn region_kind(memory: Option<(u64, u64)>, iova: u64, length: u64) -> ResvKi
         _ => ResvKind::Reserved,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_region_is_direct_only_where_it_is_its_own_memory() {
+        use ResvKind::{Direct, Reserved};
+        assert_eq!(region_kind(None, 0x1000, 0x1000), Reserved);
+        assert_eq!(region_kind(Some((0x1000, 0x1fff)), 0x1000, 0x1000), Direct);
+        assert_eq!(region_kind(Some((0x1000, 0x1fff)), 0x2000, 0x1000), Reserved);
+        assert_eq!(region_kind(Some((0x1000, 0x1000)), 0x1000, 1), Reserved);
+    }
+}

@@ -1,9 +1,8 @@
 //! virtio-iommu: the regions that a hypervisor reports for an endpoint (drivers/iommu/virtio-iommu.c).
 
-use crate::addr::Address;
+use crate::kernel::ResvKind;
 use crate::kernel::errno::Errno;
 use crate::kernel::resv::RawRegion;
-use crate::kernel::{ResvKind, software_msi_window};
 
 /// `VIRTIO_IOMMU_RESV_MEM_T_MSI` (Virtio 1.3, 5.13.6.8.1). Subtype 0 is reserved; the driver warns about any other and
 /// takes it as reserved, too.
@@ -40,12 +39,8 @@ impl ProbedRegions {
     pub fn regions(&self) -> Vec<RawRegion> {
         let mut regions = self.list.clone();
         if !regions.iter().any(|region| region.kind == ResvKind::Msi) {
-            let window = software_msi_window();
-            regions.push(RawRegion::from_ends(
-                window.first().get(),
-                window.last().get(),
-                ResvKind::SoftwareMsi,
-            ));
+            // The same window as an SMMU's.
+            regions.push(super::smmu::msi_window());
         }
         regions
     }
