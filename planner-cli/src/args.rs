@@ -303,11 +303,11 @@ pub(crate) struct SchemaArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  planner conformance tests/vectors/kernel/*.json
+  planner conformance tests/vectors/kernel  every recording in a directory
   planner conformance capture.tar.gz        listed against predicted regions, and ground truth if it has any
   planner conformance live --json")]
 pub(crate) struct ConformanceArgs {
-    /// Recorded answers of a kernel as JSON, a capture, or live
+    /// Recorded answers of a kernel as JSON, a directory of such, a capture, or live
     #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<String>,
 }

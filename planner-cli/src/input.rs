@@ -67,6 +67,21 @@ pub(crate) fn load(path: &str) -> Result<Loaded, Vec<Diagnostic>> {
     recognise(path, &name, bounded(file, path)?)
 }
 
+/// The recordings that a word of the command line stands for: the JSON files of a directory that is no capture, in the
+/// order of their names; else the word itself.
+pub(crate) fn recordings_in(word: &str) -> Vec<String> {
+    let directory = Path::new(word);
+    let itself = vec![word.to_owned()];
+    if directory.join("sys").exists() || directory.join("proc").exists() {
+        return itself;
+    }
+    let Ok(entries) = fs::read_dir(directory) else { return itself };
+    let paths = entries.filter_map(|entry| Some(entry.ok()?.path().to_str()?.to_owned()));
+    let mut files: Vec<String> = paths.filter(|path| path.ends_with(".json")).collect();
+    files.sort_unstable();
+    if files.is_empty() { itself } else { files }
+}
+
 fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
     let mut bytes = Vec::new();
     let most = LIMITS.archive_bytes;

@@ -112,9 +112,28 @@ pub fn binary_size(bytes: u128) -> String {
     Bytes(bytes).to_string()
 }
 
+const UNITS: [(u32, &str); 6] =
+    [(60, "EiB"), (50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+
+/// A byte count of up to 2^64 for people who want its order: in at most nine columns, exact where four digits are
+/// enough, else rounded and marked with `~`.
+#[must_use]
+pub fn approximate_size(bytes: u128) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let exact = binary_size(bytes);
+    if exact.len() <= "1234 MiB".len() {
+        return exact;
+    }
+    let unit = UNITS.iter().find(|(shift, _)| bytes >> shift > 0);
+    unit.map_or(exact, |(shift, unit)| {
+        let half = 1u128 << shift.saturating_sub(1);
+        format!("~{} {unit}", bytes.saturating_add(half) >> shift)
+    })
+}
+
 fn write_binary(f: &mut fmt::Formatter<'_>, bytes: u128) -> fmt::Result {
-    const UNITS: [(u32, &str); 6] =
-        [(60, "EiB"), (50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
     for (shift, unit) in UNITS {
         if bytes != 0 && bytes.is_multiple_of(1 << shift) {
             return write!(f, "{} {unit}", bytes >> shift);

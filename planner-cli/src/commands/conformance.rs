@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use planner_core::diag::Diagnostic;
 use planner_core::host;
 use planner_core::kernel::conformance::capture::replay_capture;
 use planner_core::kernel::conformance::{Failure, Outcome, replay};
@@ -13,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{ConformanceArgs, Format};
-use crate::input::{Content, Loaded};
+use crate::input::{Content, Loaded, recordings_in};
 use crate::json;
 use crate::output::{Output, Status};
 use crate::paint::{Ink, paint};
@@ -75,7 +76,8 @@ struct Comparison {
 /// Every file; one that cannot be used does not keep the others from being replayed.
 pub(crate) fn run(args: &ConformanceArgs, session: &mut Session) -> Output {
     let (mut files, mut status) = (Vec::new(), Status::Done);
-    for word in &args.files {
+    let words: Vec<String> = args.files.iter().flat_map(|word| recordings_in(word)).collect();
+    for word in &words {
         let (outcome, whole) = replay_one(word, session);
         status = status.max(if whole.is_err() {
             Status::BadInput
@@ -101,7 +103,8 @@ pub(crate) fn run(args: &ConformanceArgs, session: &mut Session) -> Output {
     Output { text, status }
 }
 
-/// What came out of a file, and whether all of it could be used.
+/// What came out of a file, and whether all of it could be used. Diagnostics name places within a capture, so each says
+/// which capture it is about.
 fn replay_one(word: &str, session: &mut Session) -> (Outcome, Result<(), Stop>) {
     let Loaded { name, content, .. } = match session.load_unquoted(word) {
         Ok(loaded) => loaded,
@@ -122,7 +125,8 @@ fn replay_one(word: &str, session: &mut Session) -> (Outcome, Result<(), Stop>) 
         }
         Content::Capture(tree) => {
             let (facts, found) = facts(tree, &name);
-            (facts, found, ground_truth(tree))
+            let about = |diagnostic: Diagnostic| diagnostic.note(format!("in the capture `{word}`"));
+            (facts, found.into_iter().map(about).collect(), ground_truth(tree))
         }
     };
     if let Err(stop) = session.tell(found) {

@@ -30,6 +30,13 @@ fn recordings_pass() {
 }
 
 #[test]
+fn a_directory_stands_for_its_recordings() {
+    let run = conformance(&["vectors/kernel"]);
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    assert_eq!(run.stdout, "10886 passed, 0 failed\n");
+}
+
+#[test]
 fn an_answer_that_no_kernel_gave_is_a_finding() {
     let run = conformance(&["cases/conformance/ok-resv.json", "cases/conformance/differs-sysfs.json"]);
     expect![[r#"

@@ -16,7 +16,7 @@ fn groups_that_are_alike_are_told_together() {
                 0x800_0000..=0x80f_ffff  1 MiB  msi  predicted [K-SWMSI]
               usable with VFIO type1, in pages of 4K 2M 1G
                 0x0..=0x7ff_ffff               128 MiB
-                0x810_0000..=0xffff_ffff_ffff  268435327 MiB
+                0x810_0000..=0xffff_ffff_ffff  ~256 TiB
               usable with iommufd: the same, aligned to 4K
               MSI window 0x800_0000..=0x80f_ffff has room for 256 doorbell pages
                 the doorbell at 0x603_0040 is seen at 0x800_0040

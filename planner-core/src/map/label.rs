@@ -4,28 +4,14 @@
 //! writing is replaced before it reaches a screen.
 
 use crate::addr::{Iova, Span};
-use crate::size::binary_size;
+use crate::size::approximate_size;
 
 /// Widest size that [`size`] prints.
 pub(super) const SIZE_COLUMNS: usize = 9;
 
-/// Size of a span in at most [`SIZE_COLUMNS`]: exact where four digits are enough, else rounded and marked with `~`.
+/// Size of a span in at most [`SIZE_COLUMNS`].
 pub(super) fn size(span: Span<Iova>) -> String {
-    const UNITS: [(u32, &str); 6] =
-        [(60, "EiB"), (50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
-    let bytes = span.size_bytes();
-    if bytes < 1024 {
-        return format!("{bytes} B");
-    }
-    let exact = binary_size(bytes);
-    if exact.len() <= "1234 MiB".len() {
-        return exact;
-    }
-    let unit = UNITS.iter().find(|(shift, _)| bytes >> shift > 0);
-    unit.map_or(exact, |(shift, unit)| {
-        let half = 1u128 << shift.saturating_sub(1);
-        format!("~{} {unit}", bytes.saturating_add(half) >> shift)
-    })
+    approximate_size(span.size_bytes())
 }
 
 /// The text with everything that is no plain printable character replaced by `?`; what is left takes one column

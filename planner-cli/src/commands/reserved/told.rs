@@ -7,7 +7,7 @@ use planner_core::addr::{Address, Span};
 use planner_core::kernel::{
     Basis, Difference, Finding, GroupReport, IommufdAnswer, MsiWindow, ReservedReport,
 };
-use planner_core::size::{PageSizes, binary_size};
+use planner_core::size::{PageSizes, approximate_size, binary_size};
 
 use crate::paint::{Ink, paint, paragraph, table};
 
@@ -186,7 +186,7 @@ fn differing(difference: &Difference) -> String {
 
 fn spans<A: Address>(spans: &[Span<A>]) -> String {
     let rows: Vec<[String; 2]> =
-        spans.iter().map(|span| [span.to_string(), binary_size(span.size_bytes())]).collect();
+        spans.iter().map(|span| [span.to_string(), approximate_size(span.size_bytes())]).collect();
     if rows.is_empty() { "    nothing\n".into() } else { indented(&table(&rows)) }
 }
 
