@@ -4,6 +4,7 @@ use planner_core::answer::{PlanError, read_plan};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
 use planner_core::facts::GuestFacts;
 use planner_core::guest::{self, GuestSpec};
+use planner_core::host::besides::faults_besides;
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::Question;
@@ -115,13 +116,30 @@ impl Session {
             Content::Capture(tree) => capture::facts(tree, &name),
         };
         let unusable = self.tell(found);
-        if let Content::Capture(tree) = content {
-            self.captures.push(tree);
+        match content {
+            Content::Description(text) | Content::Json(text) if unusable.is_err() => {
+                self.diagnostics.extend(faults_besides(&facts, &text));
+            }
+            Content::Capture(tree) => self.captures.push(tree),
+            Content::Description(_) | Content::Json(_) => {}
         }
         unusable?;
         let (host, found) = host::resolve::resolve(&facts);
         self.tell(found)?;
         Ok(host)
+    }
+
+    /// The host, for a guest that another word names: where the host cannot be used, what is wrong with the guest's text
+    /// is told in the same run.
+    pub(crate) fn host_for(&mut self, word: &str, guest: Option<&str>) -> Result<Host, Stop> {
+        let host = self.host(word);
+        if host.is_err()
+            && let Some(guest) = guest
+        {
+            // Whatever comes out: the host's errors have stopped the verb.
+            let _ = self.load(guest).and_then(|loaded| self.guest_facts(guest, loaded.content));
+        }
+        host
     }
 
     /// The guest that a word and flags name, resolved on the host.

@@ -8,6 +8,7 @@ use planner_core::diag::{Diagnostic, Origin, Severity, has_errors};
 use planner_core::emit::{self, OutputFile};
 use planner_core::guest::GuestSpec;
 use planner_core::host::Host;
+use planner_core::host::besides::faults_besides;
 use planner_core::kernel::report::{Question, report};
 use planner_core::map::{self, AddressMap};
 use planner_core::plan::{Plan, Reason, Verdict as Fit, VmmOption};
@@ -93,9 +94,7 @@ pub(crate) fn look(host_text: &str, guest_text: &str) -> Look {
     let host_is_read = !has_errors(&found);
     let (host, more) = host::resolve::resolve(&host_facts);
     let usable_host = (host_is_read && !has_errors(&more)).then_some(host);
-    if host_is_read {
-        found.extend(more);
-    }
+    found.extend(if host_is_read { more } else { faults_besides(&host_facts, host_text) });
     let guest_is_read = !has_errors(&guest_found);
     found.extend(guest_found);
     let mut spec = None;

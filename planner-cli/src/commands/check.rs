@@ -61,7 +61,7 @@ pub(crate) fn run(args: &CheckArgs, session: &mut Session) -> Result<Output, Sto
         [plan, ..] => (None, plan),
         [] => return Err(Stop(Status::BadInput)), // clap demands one
     };
-    let host = session.host(&args.host)?;
+    let host = session.host_for(&args.host, guest)?;
     let plan = session.plan(plan)?;
     let spec = match guest {
         None if !args.flags.any() => plan.guest.clone(),

@@ -24,7 +24,7 @@ use crate::session::{Session, Stop};
 pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop> {
     let question = session.question(&args.kernel, &args.flags)?;
     let style = session.style(&args.picture)?;
-    let host = session.host(&args.host)?;
+    let host = session.host_for(&args.host, args.guest.as_deref())?;
     let guest = session.guest(args.guest.as_deref(), &args.flags, &host)?;
     let mut answer = answer(&host, &guest, &question);
     if let Some(word) = &args.locked {

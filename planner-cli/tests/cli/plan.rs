@@ -241,6 +241,41 @@ fn a_description_with_a_fault() {
 }
 
 #[test]
+fn faults_of_spelling_and_of_sense_in_both_texts_are_told_in_one_run() {
+    check(
+        "plan both-broken.host broken.guest",
+        expect![[r#"
+        --- stderr
+        error[L010]: `six` is not a version such as `6.12` or `6.1.192`
+         --> both-broken.host:2:18
+          |
+        2 |     kernel linux six
+          |                  ^^^
+          |
+          = help: its form is `kernel linux VERSION [{ … }]`
+
+        error[H001]: there is no smmu named `smmu1`
+         --> both-broken.host:4:26
+          |
+        4 |     root-complex pcie0 { smmu smmu1 }
+          |                          ^^^^^^^^^^ not defined in this host
+          |
+          = help: defined are: smmu0
+
+        error[L010]: `4Q` is not a size such as `16G`
+         --> broken.guest:3:12
+          |
+        3 |     memory 4Q
+          |            ^^
+          |
+          = help: its form is `memory SIZE [{ … }]`
+
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
 fn a_host_that_is_not_there() {
     check(
         "plan nowhere.host nic.guest",

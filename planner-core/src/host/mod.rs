@@ -1,5 +1,6 @@
 //! The host as we believe it to be: facts resolved to one another, contradictions reported.
 
+pub mod besides;
 mod check;
 pub mod codes;
 pub mod resolve;
