@@ -95,7 +95,7 @@ impl Flag<'_> {
         };
         let known: Vec<&str> = VmmKind::WORDS.iter().map(|(word, _)| *word).collect();
         let kind = value_of(VmmKind::WORDS, name).ok_or_else(|| {
-            self.bad(name, &format!("{}, perhaps with a version as in qemu=11.1", known.join(" or ")))
+            self.bad(name, &format!("one of {}, perhaps with a version as in qemu=11.1", known.join(", ")))
         })?;
         Ok((kind, version))
     }

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::guest::HazardPolicy;
+use crate::facts::guest::{HazardPolicy, Viommu};
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::kernel::report::{Question, report};
 use crate::kernel::{ReservedReport, rules};
 use crate::plan::problem::MEMORY_STEP;
-use crate::plan::{self, Plan, Problem};
+use crate::plan::{self, Plan, Problem, place};
 use crate::size::{PageSize, Size};
 use crate::verify::verify;
 use crate::version::KernelVersion;
@@ -57,7 +57,7 @@ impl Scene<'_> {
         fixes.extend(self.smaller_pages());
         fixes.extend(self.less_hotplug());
         fixes.extend(self.other_vmms());
-        fixes.extend(self.less_memory(self.guest, 2));
+        fixes.extend(self.less_memory());
         fixes.extend(self.relaxed());
         fixes
     }
@@ -66,6 +66,10 @@ impl Scene<'_> {
     fn fixes_of_blockers(&self) -> Vec<Fix> {
         let mut fixes: Vec<Fix> = Vec::new();
         fixes.extend(self.other_interface());
+        fixes.extend(self.no_viommu());
+        if Problem::new(self.host, self.reserved, self.guest).vmm_lacks() {
+            fixes.extend(self.other_vmms());
+        }
         fixes.extend(self.unsafe_interrupts());
         fixes.extend(self.other_kernels());
         fixes
@@ -110,38 +114,49 @@ impl Scene<'_> {
         possible.then(|| self.try_guest(1, change.into(), &guest)).flatten()
     }
 
+    fn no_viommu(&self) -> Option<Fix> {
+        let guest = GuestSpec { viommu: Viommu::None, ..self.guest.clone() };
+        let change = format!("give the guest no {} IOMMU", self.guest.viommu);
+        (self.guest.viommu != Viommu::None).then(|| self.try_guest(2, change, &guest)).flatten()
+    }
+
+    /// Other VMMs that take the guest as it is; if there is none, those that take more of its memory than its own.
     fn other_vmms(&self) -> Vec<Fix> {
         let others = vmm::known().iter().filter(|known| {
             known.arch == self.guest.arch
                 && !(known.kind == self.guest.vmm && self.is_this_machine(known.machine))
         });
-        let mut fixes = Vec::new();
-        for known in others {
-            let guest = GuestSpec {
-                vmm: known.kind,
-                version: if known.kind == self.guest.vmm {
-                    self.guest.version
-                } else {
-                    vmm::newest(known.kind)
-                },
-                machine: known.machine.into(),
-                cpu: String::new(),
-                ..self.guest.clone()
-            };
-            let name = if known.machine.is_empty() {
-                known.kind.to_string()
-            } else {
-                format!("{} {}", known.kind, known.machine)
-            };
-            match self.with(&guest) {
-                Some(plan) => fixes.push(fix(2, format!("use {name}"), &plan)),
-                None => fixes.extend(
-                    self.less_memory(&guest, 3)
-                        .map(|fix| Fix { change: format!("use {name}, and {}", fix.change), ..fix }),
-                ),
-            }
-        }
-        fixes
+        let others: Vec<(String, GuestSpec)> = others.map(|known| self.on(known)).collect();
+        let whole = others.iter().filter_map(|(name, guest)| self.try_guest(2, format!("use {name}"), guest));
+        let whole: Vec<Fix> = whole.collect();
+        if whole.is_empty() { self.more_elsewhere(&others) } else { whole }
+    }
+
+    /// The guest on another VMM, and how that is named.
+    fn on(&self, known: &vmm::Known) -> (String, GuestSpec) {
+        let same = known.kind == self.guest.vmm;
+        let guest = GuestSpec {
+            vmm: known.kind,
+            version: if same { self.guest.version } else { vmm::newest(known.kind) },
+            machine: known.machine.into(),
+            cpu: String::new(),
+            ..self.guest.clone()
+        };
+        (format!("{} {}", known.kind, known.machine).trim_end().to_owned(), guest)
+    }
+
+    fn more_elsewhere(&self, others: &[(String, GuestSpec)]) -> Vec<Fix> {
+        let here = self.most_memory(self.guest).map_or(Size::ZERO, |guest| guest.memory);
+        let most = others.iter().filter_map(|(name, guest)| Some((name, self.most_memory(guest)?)));
+        let most: Vec<(&String, GuestSpec)> = most.filter(|(_, guest)| guest.memory > here).collect();
+        let largest = most.iter().map(|(_, guest)| guest.memory).max();
+        most.iter()
+            .filter(|(_, guest)| Some(guest.memory) == largest)
+            .filter_map(|(name, guest)| {
+                let change = format!("use {name}, and give the guest {} of memory", guest.memory);
+                self.try_guest(3, change, guest)
+            })
+            .collect()
     }
 
     fn is_this_machine(&self, machine: &str) -> bool {
@@ -149,8 +164,8 @@ impl Scene<'_> {
         asked.is_empty() || asked.starts_with(machine)
     }
 
-    /// The largest memory with which `guest` fits, by bisection; less memory never makes a plan impossible.
-    fn less_memory(&self, guest: &GuestSpec, cost: u8) -> Option<Fix> {
+    /// The guest with the largest memory with which it fits, by bisection; less memory never makes a plan impossible.
+    fn most_memory(&self, guest: &GuestSpec) -> Option<GuestSpec> {
         if !guest.numa.is_empty() {
             return None; // which node gives memory up is not for the planner to say
         }
@@ -159,16 +174,21 @@ impl Scene<'_> {
             memory: Size::from_bytes(steps.saturating_mul(step.bytes())),
             ..guest.clone()
         };
-        let fits = |steps: u64| plan::plan(self.host, self.reserved, &sized(steps)).is_ok();
+        let fits = |steps: u64| {
+            let problem = Problem::new(self.host, self.reserved, &sized(steps));
+            problem.blockers.is_empty() && place::search(&problem).is_some()
+        };
         let (mut low, mut high) = (0, guest.memory.bytes() / step.bytes());
         while high.saturating_sub(low) > 1 {
             let middle = low.midpoint(high);
             if fits(middle) { low = middle } else { high = middle }
         }
-        let smaller = sized(low);
-        (low > 0)
-            .then(|| self.try_guest(cost, format!("give the guest {} of memory", smaller.memory), &smaller))
-            .flatten()
+        (low > 0).then(|| sized(low))
+    }
+
+    fn less_memory(&self) -> Option<Fix> {
+        let smaller = self.most_memory(self.guest)?;
+        self.try_guest(2, format!("give the guest {} of memory", smaller.memory), &smaller)
     }
 
     fn relaxed(&self) -> Option<Fix> {

@@ -5,15 +5,16 @@
 
 use serde::Serialize;
 
-use crate::addr::{Gpa, Iova, Span};
+use crate::addr::{Address, Gpa, Iova, Span};
 use crate::facts::guest::{HazardPolicy, LayoutPolicy};
+use crate::facts::host::BarKind;
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
 use crate::span_set::SpanSet;
-use crate::vmm::{self, Choice, Dimm, RegionKind};
+use crate::vmm::{self, BarOrder, Choice, Dimm, RegionKind};
 
 /// Something that a plan must not do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -36,6 +37,8 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("V008", "the guest-physical address bits suffice"),
     ("V009", "the pieces of RAM lie on page boundaries"),
     ("V010", "every NUMA node has the memory that it was promised"),
+    ("V011", "the VMM can do with host devices what the guest asks of it"),
+    ("V012", "BARs that the VMM maps for DMA lie where the kernel lets it map them"),
 ];
 
 /// Everything that is wrong with the plan on this host; nothing if the list is empty.
@@ -50,6 +53,8 @@ pub fn verify(host: &Host, reserved: &ReservedReport, guest: &GuestSpec, plan: &
         check_msi(group, plan, &mut found);
     }
     check_map(guest, plan, &mut found);
+    check_vmm(guest, &mut found);
+    check_bars(host, guest, plan, &groups, &mut found);
     check_avoid(guest, plan, &mut found);
     check_pages(guest, plan, &mut found);
     check_nodes(guest, plan, &mut found);
@@ -121,20 +126,24 @@ fn check_assignable(host: &Host, guest: &GuestSpec, group: &GroupReport, found: 
 }
 
 fn check_usable(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
-    let usable: &[Span<Iova>] = match &group.iommufd {
-        IommufdAnswer::Usable { usable, .. } if guest.iommufd => usable,
-        _ => &group.type1.usable,
-    };
     for piece in &plan.ram {
         let iova: Span<Iova> = piece.span.cast();
-        // The kernel looks for one range that holds the whole request, so touching ranges do not help each other.
-        if !usable.iter().any(|range| range.covers(iova)) {
+        if !can_be_mapped(group, guest, iova) {
             let why = region_hit(group, iova);
             let message =
                 format!("{} at {} cannot be mapped for group {}: {why}", piece.name, piece.span, group.id);
             violation(found, "V002", message);
         }
     }
+}
+
+fn can_be_mapped(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> bool {
+    let usable: &[Span<Iova>] = match &group.iommufd {
+        IommufdAnswer::Usable { usable, .. } if guest.iommufd => usable,
+        _ => &group.type1.usable,
+    };
+    // The kernel looks for one range that holds the whole request, so touching ranges do not help each other.
+    usable.iter().any(|range| range.covers(iova))
 }
 
 fn region_hit(group: &GroupReport, iova: Span<Iova>) -> String {
@@ -230,6 +239,61 @@ fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
             format!("the map needs {} address bits, the hypervisor offers {bits}", map.needed_bits),
         );
     }
+}
+
+fn check_vmm(guest: &GuestSpec, found: &mut Vec<Violation>) {
+    let can = vmm::capabilities(guest.vmm, guest.version, guest.arch);
+    let mut lacks = |missing: bool, what: &str| {
+        if missing {
+            violation(found, "V011", format!("{} {} has no {what}", guest.vmm, guest.version));
+        }
+    };
+    lacks(!guest.pass.is_empty() && !can.passthrough, "way to pass host devices through");
+    lacks(guest.iommufd && !can.iommufd, "iommufd");
+    lacks(!can.viommus.contains(&guest.viommu), "such IOMMU for passed devices to lie behind");
+}
+
+/// A BAR that a VMM hands out from the end of its window lies, at best, at the last multiple of its size.
+fn check_bars(
+    host: &Host,
+    guest: &GuestSpec,
+    plan: &Plan,
+    groups: &[&GroupReport],
+    found: &mut Vec<Violation>,
+) {
+    let Ok(map) = vmm::memory_map(&guest.request(), &choice(plan)) else { return };
+    if map.bar_order != BarOrder::FromEnd {
+        return;
+    }
+    let devices = guest.pass.iter().filter_map(|&address| host.device(address));
+    let bars = devices.flat_map(|device| device.bars.iter().map(move |bar| (device.address, bar)));
+    for (address, bar) in bars.filter(|(_, bar)| bar.index < 6) {
+        let kind = match bar.kind {
+            BarKind::Mem64 => RegionKind::Mmio64,
+            BarKind::Mem32 => RegionKind::Mmio32,
+            BarKind::Io => continue,
+        };
+        let window = map.regions.iter().find(|region| region.kind == kind);
+        let Some(place) = window.and_then(|window| last_place(window.span, bar.size)) else { continue };
+        if guest.iommufd {
+            let message = format!("BAR {} of {address} cannot be mapped: iommufd maps no BARs", bar.index);
+            violation(found, "V012", message);
+        }
+        for group in groups.iter().filter(|group| !can_be_mapped(group, guest, place.cast())) {
+            let why = region_hit(group, place.cast());
+            let message = format!(
+                "BAR {} of {address} at {place} cannot be mapped for group {}: {why}",
+                bar.index, group.id
+            );
+            violation(found, "V012", message);
+        }
+    }
+}
+
+/// The last multiple of `size` in the window at which so many bytes fit.
+fn last_place(window: Span<Gpa>, size: Size) -> Option<Span<Gpa>> {
+    let start = window.last().get().checked_add(1)?.checked_sub(size.bytes())?;
+    Span::from_start_size(Gpa::new(size.round_down(start)), size)
 }
 
 fn choice(plan: &Plan) -> Choice {

@@ -119,6 +119,27 @@ proptest! {
         prop_assert_eq!(words.len(), 10);
     }
 
+    /// crosvm, Cloud Hypervisor, Firecracker and OpenVMM take no name, and what is written for them holds no word of a
+    /// stranger.
+    #[test]
+    fn others_are_told_nothing_in_strangers_words(text in hostile()) {
+        for (vmm, base, target) in [
+            ("crosvm", 0x8000_0000, Target::Crosvm),
+            ("cloud-hypervisor", 0x4000_0000, Target::CloudHypervisor),
+            ("cloud-hypervisor", 0x4000_0000, Target::CloudHypervisorApi),
+            ("firecracker", 0x8000_0000, Target::Firecracker),
+            ("openvmm", 0x4000_0000, Target::Openvmm),
+        ] {
+            let plain = emit(&plan("guest", "", vmm, base), target).unwrap();
+            let strange = emit(&plan(&text, &text, vmm, base), target).unwrap();
+            prop_assert_eq!(&plain, &strange);
+            for file in strange.iter().filter(|file| file.file.ends_with(".sh")) {
+                let words = words(&strange, &file.file);
+                prop_assert!(words.len() > 3 && words.iter().all(|word| !word.contains(char::is_control)));
+            }
+        }
+    }
+
     #[test]
     fn a_config_file_holds_one_value_on_a_line(name in hostile()) {
         let files = emit(&plan(&name, "virt", "qemu", 0x4000_0000), Target::QemuReadconfig).unwrap();

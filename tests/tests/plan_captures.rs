@@ -96,7 +96,7 @@ fn every_device_of_every_capture_has_an_answer() {
                 let Some(guest) = guest(&host, device.address, known) else { continue };
                 let answer = answer_given(&host, reserved.clone(), &guest);
                 let vmm = format!("{} {}", known.kind, known.machine);
-                writeln!(text, "{} {:<13}{}", device.address, vmm.trim(), line(&host, &guest, &answer))
+                writeln!(text, "{} {:<12} {}", device.address, vmm.trim(), line(&host, &guest, &answer))
                     .expect("a string");
             }
         }

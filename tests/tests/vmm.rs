@@ -479,6 +479,7 @@ fn knob(knob: &Knob) -> String {
         Knob::MaxRamBelow4g { limit } => format!("low={}", limit.compact()),
         Knob::PciHole64Size { size } => format!("hole={}", size.compact()),
         Knob::Machine { name, value } => format!("{name}={value}"),
+        other => format!("{other:?}"),
     }
 }
 

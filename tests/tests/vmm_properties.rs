@@ -17,17 +17,17 @@ fn plain(request: &Request) -> Choice {
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
-    let kind = prop_oneof![Just(VmmKind::Qemu), Just(VmmKind::Kvmtool)];
+    let kind = prop::sample::select(VmmKind::WORDS).prop_map(|(_, kind)| kind);
     let arch = prop_oneof![Just(Arch::Aarch64), Just(Arch::X86_64), Just(Arch::Riscv64)];
     let machine = prop_oneof![
         Just(String::new()),
-        "(virt|q35|pc|virt-7.1|pc-q35-7.0)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
+        "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
         ".{0,20}",
     ];
     let cpu =
         prop_oneof!["(|host|max|neoverse-n1|EPYC|qemu64)", "(EPYC|host),phys-bits=[0-9]{1,3}", ".{0,8}"];
     let numbers = (any::<u32>(), any::<Option<u8>>(), any::<u64>(), any::<u64>(), 0_u32..300);
-    (kind, arch, 0_u16..14, 0_u16..4, machine, cpu, numbers).prop_map(
+    (kind, arch, 0_u16..60, 0_u16..20, machine, cpu, numbers).prop_map(
         |(kind, arch, major, minor, machine, cpu, (vcpus, ipa_bits, memory, hotplug, slots))| Request {
             kind,
             version: Version::new(major, minor),
@@ -52,6 +52,13 @@ fn any_choice() -> impl Strategy<Value = (Vec<Knob>, Vec<Span<Gpa>>)> {
         (20_u32..64).prop_map(|bit| Knob::HighMmioSize { size: Size::from_bytes(1 << bit) }),
         any::<u64>().prop_map(|size| Knob::PciHole64Size { size: Size::from_bytes(size) }),
         any::<u32>().prop_map(|limit| Knob::MaxRamBelow4g { limit: Size::from_bytes(limit.into()) }),
+        any::<u32>().prop_map(|size| Knob::LowMmioSize { size: Size::from_bytes(size.into()) }),
+        any::<(u32, u32)>().prop_map(|(start, size)| Knob::LowMmioWindow {
+            start: Gpa::at(start.into()),
+            size: Size::from_bytes(size.into()),
+        }),
+        any::<u8>().prop_map(|bits| Knob::MaxPhysBits { bits }),
+        Just(Knob::PeerDmaOff),
     ];
     let span = (any::<u64>(), 0_u32..44).prop_map(|(at, bit)| {
         let at = Gpa::new(at >> 20 << 21);

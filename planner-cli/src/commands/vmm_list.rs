@@ -83,6 +83,7 @@ fn chosen(all: &[(bool, &'static str)]) -> Vec<&'static str> {
 
 fn abilities(can: &Capabilities) -> Vec<&'static str> {
     chosen(&[
+        (can.passthrough, "pass host devices through"),
         (can.moves_ram, "start RAM elsewhere"),
         (can.splits_ram, "put memory at chosen addresses"),
         (can.moves_mmio32, "move the 32-bit PCI window"),

@@ -27,6 +27,8 @@ fn every_check_is_told() {
           ok        V008  the guest-physical address bits suffice
           ok        V009  the pieces of RAM lie on page boundaries
           ok        V010  every NUMA node has the memory that it was promised
+          ok        V011  the VMM can do with host devices what the guest asks of it
+          ok        V012  BARs that the VMM maps for DMA lie where the kernel lets it map them
         --- exit 0
     "#]]
     .assert_eq(&run(&["check", "board.host", "nic.guest", &plan]).told());

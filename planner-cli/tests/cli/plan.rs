@@ -128,6 +128,7 @@ fn no_layout_has_causes_and_a_way_out() {
                       peer before the IOMMU sees it [H-P2PWIN, board.host:17]
               because qemu 11.1 virt starts RAM at 0x4000_0000 and cannot move it [M-QEMU-VIRT-RAM]
               the largest hole for RAM is 0x8000_0000..=0xfff_ffff_ffff (16382 GiB)
+            help: use crosvm
             help: use kvmtool
             --- exit 1
         "#]],
@@ -181,7 +182,7 @@ fn everything_wrong_with_flags_is_told_at_once() {
             error[A001]: --page: found `3K`, expected a page size such as 4K, 64K, 2M or 1G
             --> --page 3K
 
-            error[A001]: --vmm: found `xen`, expected qemu or kvmtool, perhaps with a version as in qemu=11.1
+            error[A001]: --vmm: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, perhaps with a version as in qemu=11.1
             --> --vmm xen
 
             error[A001]: --vcpus: found `0`, expected a number of at least 1

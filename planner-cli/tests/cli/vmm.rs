@@ -83,13 +83,13 @@ fn what_a_version_can_express() {
     check(
         "vmm kvmtool --arch aarch64",
         expect![[r#"
-        kvmtool 2024.7 for aarch64 (known since 0.0)
-          can         start RAM elsewhere
-          takes care  dies when anything overlaps a reserved region
-          options     --mem SIZE@ADDR, --irqchip
-          viommu      none
-        --- exit 0
-    "#]],
+            kvmtool 2024.7 for aarch64 (known since 0.0)
+              can         pass host devices through, start RAM elsewhere
+              takes care  dies when anything overlaps a reserved region
+              options     --mem SIZE@ADDR, --irqchip
+              viommu      none
+            --- exit 0
+        "#]],
     );
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");
@@ -100,12 +100,12 @@ fn words_that_are_no_vmm() {
     check(
         "vmm xen",
         expect![[r#"
-        --- stderr
-        error[A001]: VMM: found `xen`, expected qemu or kvmtool, perhaps with a version as in qemu=11.1
-        --> VMM xen
+            --- stderr
+            error[A001]: VMM: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, perhaps with a version as in qemu=11.1
+            --> VMM xen
 
-        --- exit 2
-    "#]],
+            --- exit 2
+        "#]],
     );
     check(
         "vmm qemu=eleven",

@@ -6,8 +6,16 @@ use crate::facts::Arch;
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::Size;
 
-/// Where boot memory ends for a PC and starts again (hw/i386/pc.c; kvmtool x86/include/kvm/kvm-arch.h, KVM_32BIT_MAX_MEM_SIZE).
+/// Where boot memory goes on behind a hole (hw/i386/pc.c; kvmtool x86/include/kvm/kvm-arch.h, KVM_32BIT_MAX_MEM_SIZE;
+/// likewise for the others).
 const FOUR_GIB: Gpa = Gpa::at(0x1_0000_0000);
+/// A VMM whose boot memory has one hole, which ends at 4 GiB.
+pub(super) const BEHIND_4G: &[Gpa] = &[FOUR_GIB];
+
+/// Where boot memory goes on behind the hole of a PC; nowhere on other boards of QEMU and kvmtool.
+pub(super) fn behind_hole(arch: Arch) -> &'static [Gpa] {
+    if arch == Arch::X86_64 { BEHIND_4G } else { &[] }
+}
 
 /// What to do about a plan that no planner made.
 const DAMAGED: &str = "the plan was changed by hand or is damaged: plan again";
@@ -69,14 +77,13 @@ pub(super) fn node_of(plan: &Plan, piece: &RamPiece) -> Result<u32, Unsupported>
     })
 }
 
-/// Refuses a plan whose boot memory is not what a VMM makes that packs it from `base` upwards, on a PC around a hole that
-/// ends at 4 GiB.
-pub(super) fn refuse_elsewhere(plan: &Plan, base: Gpa) -> Result<(), Unsupported> {
+/// Refuses a plan whose boot memory is not what a VMM makes that packs it from `base` upwards, around holes that end at
+/// `behind`.
+pub(super) fn refuse_elsewhere(plan: &Plan, base: Gpa, behind: &[Gpa]) -> Result<(), Unsupported> {
     let mut next = Some(base);
     for piece in plan.ram.iter().filter(|piece| piece.kind == PieceKind::Boot) {
         let first = piece.span.first();
-        let over_hole =
-            plan.guest.arch == Arch::X86_64 && first == FOUR_GIB && next.is_some_and(|next| next < first);
+        let over_hole = behind.contains(&first) && next.is_some_and(|next| next < first);
         if next != Some(first) && !over_hole {
             let expected = next.map_or_else(|| "nowhere".to_owned(), |next| format!("at {next}"));
             let because = format!(

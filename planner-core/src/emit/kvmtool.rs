@@ -1,6 +1,6 @@
 //! kvmtool: `lkvm run`. One bank of memory, whose base can be moved on arm64.
 
-use super::boot::{boot_memory, boot_size, refuse_elsewhere};
+use super::boot::{behind_hole, boot_memory, boot_size, refuse_elsewhere};
 use super::parts::{self, has_modules, huge_pages, made_for};
 use super::{OutputFile, Unsupported, shell};
 use crate::addr::{Address, Gpa};
@@ -106,7 +106,7 @@ fn memory(plan: &Plan) -> Result<String, Unsupported> {
         return Err(Unsupported::new(because, "plan again with --vmm qemu"));
     }
     let default = if plan.guest.arch == Arch::X86_64 { Gpa::at(0) } else { RAM };
-    refuse_elsewhere(plan, base.unwrap_or(default))?;
+    refuse_elsewhere(plan, base.unwrap_or(default), behind_hole(plan.guest.arch))?;
     let size = in_mebibytes(boot_size(&boot_memory(plan)?)?);
     Ok(match base {
         Some(base) => format!("{size}@{}", in_mebibytes(Size::from_bytes(base.get()))),

@@ -63,6 +63,13 @@ impl Machine {
                 Some(format!("the layout was planned with {name}={value}"))
             }
             Knob::PciHole64Size { .. } => None,
+            Knob::LowMmioSize { .. }
+            | Knob::LowMmioWindow { .. }
+            | Knob::MaxPhysBits { .. }
+            | Knob::PeerDmaOff => {
+                let because = format!("QEMU has no option for {knob:?}, which the plan sets");
+                return Err(Unsupported::new(because, "plan again with --vmm qemu"));
+            }
             Knob::RamBase { .. } => {
                 return Err(Unsupported::new(
                     "QEMU cannot move the base of memory",

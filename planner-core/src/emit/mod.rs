@@ -9,10 +9,14 @@
 pub mod shell;
 
 mod boot;
+mod cloud_hypervisor;
+mod crosvm;
+mod firecracker;
 mod iommu;
 mod kvmtool;
 mod libvirt;
 mod machine;
+mod openvmm;
 mod parts;
 mod qemu;
 
@@ -36,13 +40,25 @@ words! {
         Libvirt = "libvirt",
         /// A shell command that runs kvmtool.
         Kvmtool = "kvmtool",
+        /// A shell command that runs crosvm.
+        Crosvm = "crosvm",
+        /// A shell command that runs Cloud Hypervisor.
+        CloudHypervisor = "cloud-hypervisor",
+        /// The body of Cloud Hypervisor's `PUT /api/v1/vm.create`.
+        CloudHypervisorApi = "cloud-hypervisor-api",
+        /// A file for Firecracker's `--config-file`, and the shell command that uses it.
+        Firecracker = "firecracker",
+        /// A shell command that runs OpenVMM.
+        Openvmm = "openvmm",
     }
 }
 
 /// A file of configuration.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputFile {
-    /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`. No two targets share one.
+    /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`, `crosvm.sh`,
+    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`. No two targets share
+    /// one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,
@@ -100,6 +116,11 @@ pub fn emit(plan: &Plan, target: Target) -> Result<Vec<OutputFile>, Unsupported>
         Target::QemuReadconfig => qemu::readconfig(plan),
         Target::Libvirt => libvirt::domain(plan),
         Target::Kvmtool => kvmtool::command(plan),
+        Target::Crosvm => crosvm::command(plan),
+        Target::CloudHypervisor => cloud_hypervisor::command(plan),
+        Target::CloudHypervisorApi => cloud_hypervisor::api(plan),
+        Target::Firecracker => firecracker::config(plan),
+        Target::Openvmm => openvmm::command(plan),
     }
 }
 
@@ -116,5 +137,9 @@ pub fn options(plan: &Plan) -> Vec<VmmOption> {
     match plan.vmm.name {
         VmmKind::Qemu => qemu::explained(plan),
         VmmKind::Kvmtool => kvmtool::explained(plan),
+        VmmKind::Crosvm => crosvm::explained(plan),
+        VmmKind::CloudHypervisor => cloud_hypervisor::explained(plan),
+        VmmKind::Firecracker => Vec::new(),
+        VmmKind::Openvmm => openvmm::explained(plan),
     }
 }

@@ -63,6 +63,14 @@ words! {
         Qemu = "qemu",
         /// kvmtool (`lkvm`).
         Kvmtool = "kvmtool",
+        /// crosvm.
+        Crosvm = "crosvm",
+        /// Cloud Hypervisor.
+        CloudHypervisor = "cloud-hypervisor",
+        /// Firecracker. It passes no host devices through.
+        Firecracker = "firecracker",
+        /// OpenVMM.
+        Openvmm = "openvmm",
     }
 }
 

@@ -10,7 +10,7 @@ use crate::host::Device;
 use crate::ids::PciAddress;
 use crate::size::{MIB, Size};
 use crate::span_set::SpanSet;
-use crate::vmm::{MemoryMap, RegionKind};
+use crate::vmm::{BarOrder, MemoryMap, RegionKind};
 
 /// A bridge window is a multiple of this (PCI-to-PCI Bridge Architecture Specification 3.2.5.6), and each passed device
 /// sits behind a root port of its own.
@@ -110,10 +110,46 @@ pub fn fit(demand: &BarDemand, map: &MemoryMap) -> Result<(), NoRoom> {
     }
 }
 
+/// What emulated devices may take of the end of a window before passed ones get theirs: Cloud Hypervisor gives a virtio
+/// device 512 KiB (virtio-devices/src/transport/pci_device.rs, `CAPABILITY_BAR_SIZE`), and a bus has 32 of them.
+const EMULATED: Size = Size::mib(16);
+
+/// Where the BARs come to lie, as far as the VMM hands them out itself; nothing where the guest does.
+#[must_use]
+pub fn handed_out(demand: &BarDemand, map: &MemoryMap) -> Vec<Span<Gpa>> {
+    let window = |kind| map.regions.iter().find(|region| region.kind == kind).map(|region| region.span);
+    let (low, high) = (window(RegionKind::Mmio32), window(RegionKind::Mmio64));
+    match map.bar_order {
+        BarOrder::Guest => Vec::new(),
+        BarOrder::FromStart => low.and_then(|window| bumped(demand, window)).into_iter().collect(),
+        BarOrder::FromEnd => {
+            // A 64-bit BAR that is not prefetchable counts as low, and Cloud Hypervisor puts it high.
+            let all: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
+            let low = low.and_then(|window| sunk(&demand.low, window));
+            low.into_iter().chain(high.and_then(|window| sunk(&all, window))).collect()
+        }
+    }
+}
+
+/// The part of a window that BARs take when they are handed out one below the other from its end, each at a multiple of
+/// its size (vm-allocator/src/address.rs, `first_available_range`); all of it when they do not fit.
+fn sunk(bars: &[Bar], window: Span<Gpa>) -> Option<Span<Gpa>> {
+    let mut bars = bars.to_vec();
+    bars.sort_by_key(|bar| (bar.device, bar.index));
+    bars.first()?;
+    let top = window.last().get().checked_sub(EMULATED.bytes())?;
+    let start = bars.iter().try_fold(top, |end, bar| {
+        let start = end.checked_add(1)?.checked_sub(bar.size.bytes())?;
+        bar.size.round_down(start).checked_sub(1)
+    });
+    let start = start.and_then(|end| end.checked_add(1)).filter(|&start| start >= window.first().get());
+    let start = start.unwrap_or(window.first().get());
+    Span::of(start, window.last().get())
+}
+
 /// The part of a window that the BARs take when they are handed out one after the other from its start, each at a
 /// multiple of its size, as kvmtool does (pci.c, `pci_get_mmio_block`).
-#[must_use]
-pub fn bumped(demand: &BarDemand, window: Span<Gpa>) -> Option<Span<Gpa>> {
+fn bumped(demand: &BarDemand, window: Span<Gpa>) -> Option<Span<Gpa>> {
     let mut bars: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
     bars.sort_by_key(|bar| (bar.device, bar.index));
     let mut end = window.first();

@@ -40,8 +40,22 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
         host_settings: problem.host_settings.clone(),
         warnings: problem.warnings.clone(),
     };
+    warn_of_tolerated(problem, &mut plan);
+    if !map.takes_all_bits {
+        warn_of_bits(&mut plan);
+    }
     add_warnings(problem, &mut plan);
     plan
+}
+
+fn warn_of_bits(plan: &mut Plan) {
+    if plan.guest.ipa_bits.is_none() && plan.needed_bits > 0 {
+        let because = format!(
+            "the layout needs {} bits of guest-physical address; what the host's hypervisor offers is not known",
+            plan.needed_bits
+        );
+        plan.warnings.push(rule_reason(rules::IPA_BITS, because));
+    }
 }
 
 /// RAM cut at the boundaries of NUMA nodes, which fill it in order.
@@ -127,17 +141,19 @@ fn regions(
 
 fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
     let turned = match region.kind {
-        RegionKind::Mmio64 => {
-            knobs.iter().any(|knob| matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. }))
-        }
-        RegionKind::Mmio32 => knobs.iter().any(|knob| matches!(knob, Knob::MaxRamBelow4g { .. })),
+        RegionKind::Mmio64 => knobs.iter().any(|knob| {
+            matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. } | Knob::MaxPhysBits { .. })
+        }),
+        RegionKind::Mmio32 => knobs.iter().any(|knob| {
+            matches!(knob, Knob::MaxRamBelow4g { .. } | Knob::LowMmioSize { .. } | Knob::LowMmioWindow { .. })
+        }),
         RegionKind::Hotplug | RegionKind::DeviceMemory => true,
         _ => false,
     };
     if turned { Placed::Knob } else { Placed::Fixed }
 }
 
-fn add_warnings(problem: &Problem, plan: &mut Plan) {
+fn warn_of_tolerated(problem: &Problem, plan: &mut Plan) {
     for constraint in &problem.tolerated {
         let Demand::KeepOut(set) = &constraint.demand else { continue };
         if let Some(piece) = plan.ram.iter().find(|piece| set.overlaps(piece.span)) {
@@ -148,13 +164,9 @@ fn add_warnings(problem: &Problem, plan: &mut Plan) {
             });
         }
     }
-    if plan.guest.ipa_bits.is_none() && plan.needed_bits > 0 {
-        let because = format!(
-            "the layout needs {} bits of guest-physical address; what the host's hypervisor offers is not known",
-            plan.needed_bits
-        );
-        plan.warnings.push(rule_reason(rules::IPA_BITS, because));
-    }
+}
+
+fn add_warnings(problem: &Problem, plan: &mut Plan) {
     if plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm) {
         let because = "part of the RAM is in memory modules: the guest must boot with ACPI firmware and bring them \
                        online (memhp_default_state=online)";

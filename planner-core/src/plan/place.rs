@@ -16,7 +16,9 @@ use super::{PieceKind, Reason, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::size::{PageSize, Size};
 use crate::span_set::SpanSet;
-use crate::vmm::{self, BootRule, Choice, Dimm, DimmRule, Knob, MemoryMap, RegionKind, Request, Variant};
+use crate::vmm::{
+    self, BootRule, Choice, Dimm, DimmRule, Knob, MemoryMap, RegionKind, Request, RoomRule, Variant,
+};
 
 /// A placement that holds.
 #[derive(Clone, PartialEq, Debug)]
@@ -40,8 +42,9 @@ pub fn search(problem: &Problem) -> Option<Solution> {
     // One piece a gap is enough, and boot memory may share its gap with a module.
     let gaps = u32::try_from(forbidden.len()).unwrap_or(u32::MAX).saturating_add(2);
     let most_pieces = most.unwrap_or(0).saturating_add(1).min(gaps);
+    let boot_spans = variants.iter().map(|variant| spans_of(&variant.boot)).max().unwrap_or(1);
     for pieces in 1..=most_pieces {
-        if !could_fit(problem, &forbidden, pieces) {
+        if !could_fit(problem, &forbidden, boot_spans.saturating_add(pieces).saturating_sub(1)) {
             continue;
         }
         for align in alignments(problem) {
@@ -148,11 +151,12 @@ fn variants(problem: &Problem) -> Option<Vec<Variant>> {
     let mut variants = match vmm::variants(&problem.request) {
         Ok(variants) => variants,
         Err(_) if accepts => return None,
-        Err(_) => vec![Variant { knobs: Vec::new(), boot: anywhere.clone(), dimms: None }],
+        Err(_) => vec![Variant { knobs: Vec::new(), boot: anywhere.clone(), dimms: None, room: None }],
     };
     for variant in &mut variants {
         if !problem.demands(|demand| *demand == Demand::BootRule) {
             variant.boot = anywhere.clone();
+            variant.room = variant.room.take().map(|room| RoomRule { rule: rules::ANYWHERE, ..room });
         }
         if !problem.demands(|demand| *demand == Demand::PieceRule) {
             variant.dimms = Some(free_modules(problem, variant.dimms.as_ref()));
@@ -187,6 +191,14 @@ fn alignments(problem: &Problem) -> Vec<Size> {
         [PageSize::G1.size(), PageSize::M2.size(), least].into_iter().filter(|&size| size >= least).collect();
     sizes.dedup();
     sizes
+}
+
+/// Over how many spans boot memory goes, which counts as one piece.
+fn spans_of(boot: &BootRule) -> u32 {
+    match boot {
+        BootRule::Fixed { spans, .. } => u32::try_from(spans.len()).unwrap_or(u32::MAX),
+        BootRule::Movable { .. } => 1,
+    }
 }
 
 /// A cheap bound: so many pieces cannot hold more than so many of the largest gaps.
@@ -384,7 +396,10 @@ fn with_hotplug(
     if size.is_zero() {
         return Some(placement);
     }
-    let rule = variant.dimms.as_ref()?;
+    let Some(rule) = variant.dimms.as_ref() else {
+        let hotplug = room_behind(problem, variant.room.as_ref()?, forbidden, &placement)?;
+        return Some(Placement { hotplug, ..placement });
+    };
     let taken: SpanSet<Gpa> = placement.boot.iter().chain(&placement.modules).copied().collect();
     let end = placement.boot.last()?.last().checked_add(Size::from_bytes(1))?.align_up(rule.area_align)?;
     let area = Span::new(end, Gpa::at(u64::MAX))?;
@@ -394,6 +409,23 @@ fn with_hotplug(
     let slots = rule.most.saturating_sub(modules);
     let hotplug = (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most))?;
     Some(Placement { hotplug, ..placement })
+}
+
+/// The room that the VMM puts behind RAM by itself, if nothing forbids it there.
+fn room_behind(
+    problem: &Problem,
+    rule: &RoomRule,
+    forbidden: &SpanSet<Gpa>,
+    placement: &Placement,
+) -> Option<Vec<Span<Gpa>>> {
+    let size = problem.guest.hotplug;
+    if rule.rule == rules::ANYWHERE {
+        let taken: SpanSet<Gpa> = placement.boot.iter().copied().collect();
+        return fill_gaps(&taken.union(forbidden), Span::full(), size, problem.guest.pages.size(), 64);
+    }
+    let end = placement.boot.last()?.last().checked_add(Size::from_bytes(1))?.align_up(rule.align)?;
+    let room = Span::from_start_size(end.max(rule.least), size)?;
+    (!forbidden.overlaps(room)).then(|| vec![room])
 }
 
 /// Turns a placement into a solution when the VMM and the BARs agree.
@@ -442,11 +474,10 @@ fn accept(
 
 /// Whether the PCI windows of a map will do for the BARs of the passed devices, as far as the constraints ask for it.
 fn windows_do(problem: &Problem, map: &MemoryMap) -> bool {
-    let low = map.regions.iter().find(|region| region.kind == RegionKind::Mmio32);
-    let bars = low.and_then(|window| bars::bumped(&problem.bars, window.span));
+    let bars = bars::handed_out(&problem.bars, map);
     problem.constraints.iter().all(|constraint| match &constraint.demand {
         Demand::BarRoom => bars::fit(&problem.bars, map).is_ok(),
-        Demand::BarsKeepOut(set) => bars.is_none_or(|span| !set.overlaps(span)),
+        Demand::BarsKeepOut(set) => bars.iter().all(|&span| !set.overlaps(span)),
         _ => true,
     })
 }

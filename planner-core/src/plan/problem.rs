@@ -26,7 +26,7 @@ pub enum Demand {
     VmmAccepts,
     /// The BARs of the passed devices fit into the windows of the memory map.
     BarRoom,
-    /// BARs, handed out from the start of the VMM's PCI window, touch none of these.
+    /// BARs, where the VMM hands them out, touch none of these.
     BarsKeepOut(SpanSet<Gpa>),
 }
 
@@ -97,6 +97,7 @@ impl Problem {
             warnings: Vec::new(),
         };
         problem.check_devices(host, reserved, &passed);
+        problem.check_vmm(&passed);
         let groups = groups_of_interest(host, reserved, guest, &passed);
         for group in &groups {
             problem.add_group(group);
@@ -114,6 +115,12 @@ impl Problem {
         Self { constraints, ..self.clone() }
     }
 
+    /// Whether the VMM itself stands in the way, so that another may help.
+    #[must_use]
+    pub fn vmm_lacks(&self) -> bool {
+        self.blockers.iter().any(|reason| reason.rule == rules::LACKS)
+    }
+
     /// Everything that RAM must keep out of.
     #[must_use]
     pub fn forbidden(&self) -> SpanSet<Gpa> {
@@ -127,6 +134,32 @@ impl Problem {
     /// Whether a demand of this kind is among the constraints.
     pub(super) fn demands(&self, is: fn(&Demand) -> bool) -> bool {
         self.constraints.iter().any(|constraint| is(&constraint.demand))
+    }
+
+    /// What the guest asks for and the VMM, in this version, has not.
+    fn check_vmm(&mut self, passed: &[&Device]) {
+        let (name, can) = (vmm::describe(&self.request), self.can());
+        if !can.passthrough && !passed.is_empty() {
+            let because = format!("{name} passes no host devices through");
+            self.blockers.push(rule_reason(rules::LACKS, because));
+        }
+        if !can.iommufd && self.guest.iommufd {
+            let because = format!("{name} has no iommufd");
+            self.blockers.push(rule_reason(rules::LACKS, because));
+        }
+        if self.guest.iommufd && can.bar_map_failure_is_fatal {
+            let because = format!(
+                "{name} maps BARs for traffic between devices and dies when it cannot, and iommufd maps none"
+            );
+            let reason = rule_reason(rules::BAR_MAP, because);
+            let everywhere = [Span::full()].into_iter().collect();
+            self.push(Constraint { demand: Demand::BarsKeepOut(everywhere), reason });
+        }
+        if !can.viommus.contains(&self.guest.viommu) {
+            let because =
+                format!("{name} has no {} IOMMU that passed devices could lie behind", self.guest.viommu);
+            self.blockers.push(rule_reason(rules::LACKS, because));
+        }
     }
 
     fn check_devices(&mut self, host: &Host, reserved: &ReservedReport, passed: &[&Device]) {
@@ -206,16 +239,18 @@ impl Problem {
             };
             let set: SpanSet<Gpa> = [span.cast()].into_iter().collect();
             self.keep_out(set.clone(), region_reason(region, group));
-            if vmm::capabilities(self.request.kind, self.request.version, self.request.arch)
-                .refuses_reserved_overlap
-            {
-                let reason = self.bars_reason(span.cast(), group);
-                self.push(Constraint { demand: Demand::BarsKeepOut(set), reason });
-            }
+            self.bars_keep_out(set, &format!("{span}, which is reserved for group {}", group.id));
         }
         let beyond: SpanSet<Gpa> = [group.aperture.cast()].into_iter().collect::<SpanSet<Gpa>>().complement();
         if !beyond.is_empty() {
             let because = format!("the IOMMU of group {} translates {} only", group.id, group.aperture);
+            if self.can().bar_map_failure_is_fatal {
+                let what = format!(
+                    "what lies beyond {}, where the IOMMU of group {} ends",
+                    group.aperture, group.id
+                );
+                self.bars_keep_out(beyond.clone(), &what);
+            }
             self.keep_out(beyond, rule_reason(crate::kernel::rules::T1_APERTURE.id, because));
         }
         for hazard in &group.hazards {
@@ -238,14 +273,29 @@ impl Problem {
         }
     }
 
-    fn bars_reason(&self, reserved: Span<Gpa>, group: &GroupReport) -> Reason {
-        let name = vmm::describe(&self.request);
-        let because = format!(
-            "{name} refuses a BAR that overlaps {reserved}, which is reserved for group {}, and hands BARs out from the \
-             start of its PCI window",
-            group.id
-        );
-        rule_reason(rules::DEVICES, because)
+    /// What the VMM can do.
+    fn can(&self) -> vmm::Capabilities {
+        vmm::capabilities(self.request.kind, self.request.version, self.request.arch)
+    }
+
+    /// Keeps BARs out of a set, for a VMM that would die of them.
+    fn bars_keep_out(&mut self, set: SpanSet<Gpa>, what: &str) {
+        let (name, can) = (vmm::describe(&self.request), self.can());
+        let reason = if can.refuses_reserved_overlap {
+            let because = format!(
+                "{name} refuses a BAR that overlaps {what}, and hands BARs out from the start of its PCI window"
+            );
+            rule_reason(rules::DEVICES, because)
+        } else if can.bar_map_failure_is_fatal {
+            let because = format!(
+                "{name} maps BARs for traffic between devices, hands them out from the end of its PCI windows, and dies \
+                 when one meets {what}"
+            );
+            rule_reason(rules::BAR_MAP, because)
+        } else {
+            return;
+        };
+        self.push(Constraint { demand: Demand::BarsKeepOut(set), reason });
     }
 
     fn keep_out(&mut self, set: SpanSet<Gpa>, reason: Reason) {

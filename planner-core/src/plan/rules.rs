@@ -57,6 +57,16 @@ rules! {
         "kvmtool registers the reserved regions of every passed device's group (vfio/core.c) and dies when RAM or a BAR \
          overlaps one, also where the kernel would not mind. It hands BARs out one after the other from the start of \
          its PCI window.";
+    BAR_MAP = "P-BARMAP", "this VMM dies when it cannot map a BAR for traffic between passed devices",
+        "Cloud Hypervisor maps every BAR of a passed device into the IOMMU and ends when the kernel refuses. It hands BARs out \
+         from the end of its 64-bit PCI window, just below the end of the guest's address bits, which may lie beyond what the \
+         host's IOMMU translates, or in a reserved region. `--cpus max_phys_bits=` lowers the end; `--platform \
+         vfio_p2p_dma=off` leaves the mapping out, and with it direct traffic between the devices. iommufd maps no memory of \
+         devices by address (IOMMU_IOAS_MAP pins pages of memory, drivers/iommu/iommufd/pages.c), so with it the mapping \
+         must be left out.";
+    LACKS = "P-LACKS", "this VMM, in this version, lacks what the guest asks for",
+        "`planner vmm` lists what each VMM and version can do: host devices, iommufd, IOMMUs of the guest that passed \
+         devices can lie behind. Take another VMM or version, or do without.";
     PEER = "P-PEER", "a PCI window of the guest overlaps what the host keeps",
         "VMMs map the BARs of passed devices into the IOMMU so that the devices can reach each other. At an address that \
          the host reserves or that a host bridge takes, this fails or is misrouted. DMA to RAM is not affected, and a \

@@ -117,6 +117,7 @@ pub(super) fn memory_map(
         slots: high.area.filter(|_| memory.slots > 0).map(|_| memory.slots),
         needed_bits: qemu::bits_of(high.top),
         disabled: high.disabled,
+        ..MemoryMap::default()
     })
 }
 
@@ -132,6 +133,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
     let variant = |knobs| Variant {
         knobs,
         boot: BootRule::Fixed { spans: vec![within], rule: rules::QEMU_VIRT_RAM },
+        room: None,
         dimms: has_modules(&options).then(|| DimmRule {
             align: qemu::module_align(request),
             most: qemu::MAX_SLOTS,

@@ -10,6 +10,8 @@ use crate::version::Version;
 /// What a VMM can do about its memory map, and how it treats host devices.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, schemars::JsonSchema)]
 pub struct Capabilities {
+    /// It can give host devices to a guest (VFIO).
+    pub passthrough: bool,
     /// RAM can start elsewhere.
     pub moves_ram: bool,
     /// Memory can be put at addresses of our choice beyond the boot memory.
@@ -46,7 +48,17 @@ pub fn newest(kind: VmmKind) -> Version {
         VmmKind::Qemu => Version::new(11, 1),
         // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5).
         VmmKind::Kvmtool => Version::new(2024, 7),
+        // crosvm has none either (f1e797a6), and OpenVMM calls its interface unstable between versions.
+        VmmKind::Crosvm => Version::new(2026, 8),
+        VmmKind::Openvmm => Version::new(2026, 10),
+        VmmKind::CloudHypervisor => Version::new(53, 0),
+        VmmKind::Firecracker => Version::new(1, 17),
     }
+}
+
+/// Whether its version is a release, rather than the month of the tree that was read.
+pub(super) fn has_releases(kind: VmmKind) -> bool {
+    !matches!(kind, VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm)
 }
 
 /// The oldest version with a model.
@@ -55,14 +67,18 @@ pub fn oldest(kind: VmmKind) -> Version {
     match kind {
         // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
         VmmKind::Qemu => Version::new(7, 0),
-        VmmKind::Kvmtool => Version::new(0, 0),
+        VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm => Version::new(0, 0),
+        // The layout files of the trees before were not compared.
+        VmmKind::CloudHypervisor => Version::new(45, 0),
+        // PCI, and with it the 64-bit window, came with 1.13.
+        VmmKind::Firecracker => Version::new(1, 13),
     }
 }
 
 /// The VMMs with a model, by architecture and machine type.
 #[must_use]
 pub fn known() -> &'static [Known] {
-    use VmmKind::{Kvmtool, Qemu};
+    use VmmKind::{CloudHypervisor, Crosvm, Firecracker, Kvmtool, Openvmm, Qemu};
     const fn row(kind: VmmKind, arch: Arch, machine: &'static str) -> Known {
         Known { kind, arch, machine }
     }
@@ -74,6 +90,16 @@ pub fn known() -> &'static [Known] {
         row(Kvmtool, Arch::Aarch64, ""),
         row(Kvmtool, Arch::X86_64, ""),
         row(Kvmtool, Arch::Riscv64, ""),
+        row(Crosvm, Arch::Aarch64, ""),
+        row(Crosvm, Arch::X86_64, ""),
+        row(CloudHypervisor, Arch::Aarch64, ""),
+        row(CloudHypervisor, Arch::X86_64, ""),
+        row(Firecracker, Arch::Aarch64, ""),
+        row(Firecracker, Arch::X86_64, ""),
+        row(Openvmm, Arch::Aarch64, "linux"),
+        row(Openvmm, Arch::Aarch64, "uefi"),
+        row(Openvmm, Arch::X86_64, "linux"),
+        row(Openvmm, Arch::X86_64, "uefi"),
     ];
     ROWS
 }
@@ -84,8 +110,30 @@ pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities
     match kind {
         VmmKind::Qemu => qemu(version, arch),
         VmmKind::Kvmtool => kvmtool(arch),
+        VmmKind::Crosvm => crosvm(),
+        VmmKind::CloudHypervisor => cloud_hypervisor(version),
+        VmmKind::Firecracker => Capabilities { has_mmio64: true, ..NOTHING },
+        VmmKind::Openvmm => openvmm(),
     }
 }
+
+/// A VMM that can do nothing of all this.
+const NOTHING: Capabilities = Capabilities {
+    passthrough: false,
+    moves_ram: false,
+    splits_ram: false,
+    moves_mmio32: false,
+    sizes_mmio64: false,
+    has_mmio64: false,
+    avoids_reserved: false,
+    refuses_reserved_overlap: false,
+    maps_bars: false,
+    bar_map_failure_is_fatal: false,
+    iommufd: false,
+    hotplug: false,
+    viommus: &[Viommu::None],
+    knobs: Vec::new(),
+};
 
 /// iommufd came with 9.0, accelerated SMMUv3 with 11.0, highmem-mmio-size with 10.0 (each release's ChangeLog).
 fn qemu(version: Version, arch: Arch) -> Capabilities {
@@ -93,6 +141,7 @@ fn qemu(version: Version, arch: Arch) -> Capabilities {
     let x86 = arch == Arch::X86_64;
     let modern_arm = arm && version >= Version::new(11, 0);
     Capabilities {
+        passthrough: true,
         moves_ram: false,
         splits_ram: arm || x86,
         moves_mmio32: x86,
@@ -147,19 +196,58 @@ fn qemu_knobs(version: Version, arch: Arch) -> Vec<&'static str> {
 fn kvmtool(arch: Arch) -> Capabilities {
     let arm = arch == Arch::Aarch64;
     Capabilities {
+        passthrough: true,
         moves_ram: arm,
-        splits_ram: false,
-        moves_mmio32: false,
-        sizes_mmio64: false,
-        has_mmio64: false,
-        avoids_reserved: false,
         refuses_reserved_overlap: true,
-        maps_bars: false,
-        bar_map_failure_is_fatal: false,
-        iommufd: false,
-        hotplug: false,
-        viommus: &[Viommu::None],
         knobs: if arm { vec!["--mem SIZE@ADDR", "--irqchip"] } else { vec![] },
+        ..NOTHING
+    }
+}
+
+/// BARs of PCI devices are not mapped into the IOMMU (devices/src/pci/vfio_pci.rs).
+fn crosvm() -> Capabilities {
+    Capabilities {
+        passthrough: true,
+        moves_mmio32: true,
+        has_mmio64: true,
+        viommus: &[Viommu::None, Viommu::Virtio],
+        knobs: vec!["--pci mem=[start=,size=]"],
+        ..NOTHING
+    }
+}
+
+/// A BAR that cannot be mapped ends the VMM (pci/src/vfio.rs, `map_mmio_regions`).
+fn cloud_hypervisor(version: Version) -> Capabilities {
+    let modern = version >= super::cloud_hypervisor::IOMMUFD_SINCE;
+    let mut knobs = vec!["--cpus max_phys_bits=", "--memory hotplug_size="];
+    if modern {
+        knobs.push("--platform vfio_p2p_dma=");
+    }
+    Capabilities {
+        passthrough: true,
+        sizes_mmio64: true,
+        has_mmio64: true,
+        maps_bars: true,
+        bar_map_failure_is_fatal: true,
+        iommufd: modern,
+        hotplug: true,
+        viommus: &[Viommu::None, Viommu::Virtio],
+        knobs,
+        ..NOTHING
+    }
+}
+
+/// Passed devices cannot lie behind its emulated IOMMUs (Guide, "SMMU": "VFIO devices therefore cannot currently be placed
+/// behind an SMMU-covered root complex").
+fn openvmm() -> Capabilities {
+    Capabilities {
+        passthrough: true,
+        moves_mmio32: true,
+        sizes_mmio64: true,
+        has_mmio64: true,
+        iommufd: true,
+        knobs: vec!["--pcie-root-complex rc0,low_mmio=,high_mmio="],
+        ..NOTHING
     }
 }
 

@@ -18,8 +18,10 @@ pub fn machine_type(request: &Request) -> &str {
 /// `qemu 11.1 virt`, `kvmtool`: for messages.
 #[must_use]
 pub fn describe(request: &Request) -> String {
-    match (request.kind, machine_type(request)) {
-        (kind @ crate::facts::guest::VmmKind::Kvmtool, _) => kind.to_string(),
-        (kind, machine) => format!("{kind} {} {machine}", request.version).trim_end().to_owned(),
+    let (kind, machine) = (request.kind, machine_type(request));
+    if super::capabilities::has_releases(kind) {
+        format!("{kind} {} {machine}", request.version).trim_end().to_owned()
+    } else {
+        kind.to_string()
     }
 }

@@ -5,8 +5,8 @@
 
 use super::qemu::{self, Row};
 use super::{
-    BootRule, Choice, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS, Variant, VmmError,
-    region, rules,
+    BarOrder, BootRule, Choice, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS, Variant,
+    VmmError, region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
@@ -71,7 +71,12 @@ pub(super) fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap
     };
     let last = ram.iter().map(|region| region.span.last()).max().unwrap_or(RAM);
     regions.extend(ram);
-    Ok(MemoryMap { regions, needed_bits: qemu::bits_of(last), ..MemoryMap::default() })
+    Ok(MemoryMap {
+        regions,
+        needed_bits: qemu::bits_of(last),
+        bar_order: BarOrder::FromStart,
+        ..MemoryMap::default()
+    })
 }
 
 /// There is one setting; on arm64 its base is free.
@@ -91,7 +96,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
             BootRule::Fixed { spans, rule: rules::KVMTOOL_RAM }
         }
     };
-    Ok(vec![Variant { knobs: vec![], boot, dimms: None }])
+    Ok(vec![Variant { knobs: vec![], boot, dimms: None, room: None }])
 }
 
 /// What kvmtool would refuse about the machine.

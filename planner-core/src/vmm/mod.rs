@@ -8,8 +8,13 @@ mod arm_gic;
 mod arm_options;
 mod arm_virt;
 mod capabilities;
+mod cloud_hypervisor;
+mod crosvm;
 mod describe;
+mod firecracker;
+mod fixed;
 mod kvmtool;
+mod openvmm;
 mod pc;
 mod qemu;
 mod riscv_virt;
@@ -111,11 +116,30 @@ pub enum Knob {
         /// First address of RAM.
         at: Gpa,
     },
-    /// QEMU `virt`: size of the 64-bit PCI window.
+    /// QEMU `virt`, OpenVMM: size of the 64-bit PCI window.
     HighMmioSize {
-        /// A power of two of at least 512 GiB.
+        /// QEMU: a power of two of at least 512 GiB.
         size: Size,
     },
+    /// OpenVMM: size of the 32-bit PCI window.
+    LowMmioSize {
+        /// The size.
+        size: Size,
+    },
+    /// crosvm: place of the 32-bit PCI window. On x86, RAM below 4 GiB ends where it starts.
+    LowMmioWindow {
+        /// First address.
+        start: Gpa,
+        /// The size.
+        size: Size,
+    },
+    /// Cloud Hypervisor: the guest has no more address bits than these, so its 64-bit PCI window ends lower.
+    MaxPhysBits {
+        /// Fewer than the default of 46.
+        bits: u8,
+    },
+    /// Cloud Hypervisor: BARs are not mapped for traffic between passed devices.
+    PeerDmaOff,
     /// QEMU x86: RAM below 4 GiB ends here at the latest.
     #[serde(rename = "max-ram-below-4g")]
     MaxRamBelow4g {
@@ -178,6 +202,30 @@ pub struct DimmRule {
     pub rule: &'static str,
 }
 
+/// Where memory plugged in later lies in a VMM that places it behind all other RAM by itself.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RoomRule {
+    /// It starts at a multiple of this.
+    pub align: Size,
+    /// It starts here or above.
+    pub least: Gpa,
+    /// Rule that says so.
+    pub rule: &'static str,
+}
+
+/// How a VMM hands out the BARs of passed devices, where it maps them into the IOMMU or compares them with what the host
+/// keeps.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum BarOrder {
+    /// The guest's firmware or kernel chooses, and a BAR that cannot be mapped ends nothing.
+    #[default]
+    Guest,
+    /// The VMM, one after the other from the start of the 32-bit window.
+    FromStart,
+    /// The VMM, one below the other from the end of its window.
+    FromEnd,
+}
+
 /// One setting of a VMM's knobs.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Variant {
@@ -187,6 +235,8 @@ pub struct Variant {
     pub boot: BootRule,
     /// Memory beyond it.
     pub dimms: Option<DimmRule>,
+    /// Room for memory plugged in later, where the VMM chooses its place; otherwise it lies among the modules.
+    pub room: Option<RoomRule>,
 }
 
 /// A module of memory at an address of our choice.
@@ -245,6 +295,12 @@ pub struct MemoryMap {
     pub slots: Option<u32>,
     /// Guest-physical address bits that the map needs.
     pub needed_bits: u8,
+    /// Whether its last window takes all address bits that the hypervisor offers, however many those are.
+    #[serde(skip)]
+    pub takes_all_bits: bool,
+    /// How BARs get their places in its windows, where that can end the VMM.
+    #[serde(skip)]
+    pub bar_order: BarOrder,
 }
 
 /// The VMM refuses.
@@ -294,6 +350,10 @@ pub fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
         Model::Pc => pc::variants(request),
         Model::RiscvVirt => riscv_virt::variants(request),
         Model::Kvmtool => kvmtool::variants(request),
+        Model::Crosvm => crosvm::variants(request),
+        Model::CloudHypervisor => cloud_hypervisor::variants(request),
+        Model::Firecracker => firecracker::variants(request),
+        Model::Openvmm => openvmm::variants(request),
     }
 }
 
@@ -324,6 +384,10 @@ pub fn memory_map_given(
         Model::Pc => pc::memory_map(request, choice, area),
         Model::RiscvVirt => riscv_virt::memory_map(request, choice, area),
         Model::Kvmtool => kvmtool::memory_map(request, choice),
+        Model::Crosvm => crosvm::memory_map(request, choice),
+        Model::CloudHypervisor => cloud_hypervisor::memory_map(request, choice),
+        Model::Firecracker => firecracker::memory_map(request, choice),
+        Model::Openvmm => openvmm::memory_map(request, choice),
     }?;
     map.regions.sort_by_key(|region| (region.span.first(), std::cmp::Reverse(region.span.last())));
     Ok(map)
@@ -339,11 +403,16 @@ pub fn check_machine(request: &Request) -> Vec<VmmError> {
         Ok(Model::Pc) => pc::check(request),
         Ok(Model::RiscvVirt) => riscv_virt::check(request),
         Ok(Model::Kvmtool) => kvmtool::check(request),
+        Ok(Model::Crosvm) => crosvm::check(request),
+        Ok(Model::CloudHypervisor) => cloud_hypervisor::check(request),
+        Ok(Model::Firecracker) => firecracker::check(request),
+        Ok(Model::Openvmm) => openvmm::check(request),
     }
 }
 
 /// The machine type in full, as it stays the same in every later version of the VMM: `virt-11.1` for `virt`,
-/// `pc-q35-11.1` for `q35`. Without a machine type, `virt` and `q35`. Empty for kvmtool, which has no machine types.
+/// `pc-q35-11.1` for `q35`. Without a machine type, `virt` and `q35`. Empty for VMMs without machine types; OpenVMM's is
+/// the way that it boots.
 ///
 /// # Errors
 /// What the VMM prints when it does not know the machine type.
@@ -352,7 +421,8 @@ pub fn machine_name(request: &Request) -> Result<String, VmmError> {
         Model::ArmVirt => arm_virt::machine_name(request),
         Model::Pc => pc::machine_name(request),
         Model::RiscvVirt => Ok("virt".into()),
-        Model::Kvmtool => Ok(String::new()),
+        Model::Openvmm => openvmm::machine_name(request),
+        Model::Kvmtool | Model::Crosvm | Model::CloudHypervisor | Model::Firecracker => Ok(String::new()),
     }
 }
 
@@ -363,6 +433,10 @@ enum Model {
     Pc,
     RiscvVirt,
     Kvmtool,
+    Crosvm,
+    CloudHypervisor,
+    Firecracker,
+    Openvmm,
 }
 
 impl Model {
@@ -370,6 +444,10 @@ impl Model {
         capabilities::check_version(request)?;
         Ok(match (request.kind, request.arch) {
             (VmmKind::Kvmtool, _) => Self::Kvmtool,
+            (VmmKind::Crosvm, _) => Self::Crosvm,
+            (VmmKind::CloudHypervisor, _) => Self::CloudHypervisor,
+            (VmmKind::Firecracker, _) => Self::Firecracker,
+            (VmmKind::Openvmm, _) => Self::Openvmm,
             (VmmKind::Qemu, Arch::Aarch64) => Self::ArmVirt,
             (VmmKind::Qemu, Arch::X86_64) => Self::Pc,
             (VmmKind::Qemu, Arch::Riscv64) => Self::RiscvVirt,

@@ -136,6 +136,7 @@ fn variant(request: &Request, knobs: Vec<Knob>, memory: Memory) -> Result<Varian
     Ok(Variant {
         knobs,
         boot: BootRule::Fixed { spans, rule: rules::QEMU_PC_RAM },
+        room: None,
         dimms: Some(DimmRule {
             align: qemu::module_align(request),
             most: qemu::MAX_SLOTS,

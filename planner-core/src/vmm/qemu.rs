@@ -101,7 +101,7 @@ pub(super) fn machine_text(request: &Request, knobs: &[Knob]) -> Result<MachineT
         Knob::Machine { name, value } => Some((name.clone(), value.clone())),
         Knob::HighMmioSize { size } => Some(("highmem-mmio-size".into(), size.compact())),
         Knob::MaxRamBelow4g { limit } => Some(("max-ram-below-4g".into(), limit.compact())),
-        Knob::RamBase { .. } | Knob::PciHole64Size { .. } => None,
+        _ => None,
     }));
     Ok(MachineText { kind, options })
 }

@@ -70,6 +70,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
         knobs: vec![],
         boot: BootRule::Fixed { spans, rule: rules::QEMU_RISCV_RAM },
         dimms: None,
+        room: None,
     }])
 }
 

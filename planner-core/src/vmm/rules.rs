@@ -130,6 +130,82 @@ rules! {
         "kvmtool's RAM cannot be moved on this architecture",
         "x86 has 3.25 GiB below the gap and the rest from 4 GiB on, RISC-V one piece from 2 GiB on.",
         "x86/kvm.c kvm__init_ram, riscv/include/kvm/kvm-arch.h";
+    /// crosvm RAM on arm64.
+    CROSVM_ARM_RAM = "M-CROSVM-ARM-RAM",
+        "crosvm's RAM on arm64 is one piece from 2 GiB upwards",
+        "It has no option to move it. Directly behind it lie 1 GiB for platform devices and the 64-bit PCI window.",
+        "aarch64/src/lib.rs guest_memory_layout, get_system_allocator_config";
+    /// crosvm address bits.
+    CROSVM_ARM_LIMIT = "M-CROSVM-ARM-LIMIT",
+        "crosvm panics when RAM and 1 GiB behind it pass the end of the guest-physical address bits",
+        "The 64-bit PCI window starts 1 GiB behind RAM and takes what is left of the bits that KVM offers.",
+        "aarch64/src/lib.rs get_system_allocator_config";
+    /// crosvm RAM on x86.
+    CROSVM_RAM = "M-CROSVM-RAM",
+        "crosvm's RAM on x86 lies below the 32-bit PCI window and, the rest, from 4 GiB on",
+        "The window starts at 0xd000_0000 unless --pci mem=[start=] says otherwise; RAM below 4 GiB ends there.",
+        "x86_64/src/lib.rs arch_memory_regions, create_arch_memory_layout";
+    /// crosvm window.
+    CROSVM_WINDOW = "M-CROSVM-WINDOW",
+        "crosvm's 32-bit PCI window must lie clear of its other devices",
+        "On arm64 the default is 32 MiB at 0x0200_0000; --pci mem=[start=,size=] gives it another place, below the \
+         redistributors of the GIC.",
+        "arch/src/lib.rs PciConfig, aarch64/src/lib.rs AARCH64_PCI_MEM_BASE_DEFAULT";
+    /// Cloud Hypervisor RAM on arm64.
+    CH_ARM_RAM = "M-CH-ARM-RAM",
+        "Cloud Hypervisor's RAM on arm64 lies from 1 GiB to 0xfc00_0000 and, the rest, from 4 GiB on",
+        "No option moves it: memory zones have no address and are packed in order.",
+        "arch/src/aarch64/mod.rs arch_memory_regions";
+    /// Cloud Hypervisor RAM on x86.
+    CH_RAM = "M-CH-RAM",
+        "Cloud Hypervisor's RAM on x86 lies below 3 GiB and, the rest, from 4 GiB on",
+        "No option moves it, and it leaves no hole for HyperTransport: with an AMD host, memory must end below \
+         0xfd_0000_0000.",
+        "arch/src/x86_64/mod.rs arch_memory_regions";
+    /// Cloud Hypervisor address bits.
+    CH_LIMIT = "M-CH-LIMIT",
+        "RAM of Cloud Hypervisor must leave room for a 64-bit PCI window of 4 GiB below the end of the address bits",
+        "They are the host's, 46 at most, fewer with --cpus max_phys_bits=. The last mebibyte and 64 KiB are kept for \
+         platform devices.",
+        "vmm/src/memory_manager.rs MemoryManager::new, vmm/src/device_manager.rs create_mmio_allocators";
+    /// Cloud Hypervisor hotplug.
+    CH_ROOM = "M-CH-ROOM",
+        "Cloud Hypervisor puts memory plugged in later directly behind RAM, from 4 GiB on",
+        "--memory hotplug_size= reserves the room, in multiples of 128 MiB; the 64-bit PCI window starts behind it. \
+         Memory modules cannot be given addresses.",
+        "vmm/src/memory_manager.rs start_addr, MemoryManager::new";
+    /// Firecracker RAM.
+    FIRECRACKER_RAM = "M-FIRECRACKER-RAM",
+        "Firecracker's RAM lies around its PCI windows at fixed places",
+        "On arm64 from 2 GiB to 256 GiB and from 512 GiB on, 1022 GiB in all; on x86 below 3 GiB, from 4 GiB to 256 GiB \
+         and from 512 GiB on. There is nothing to turn.",
+        "src/vmm/src/arch/*/mod.rs arch_memory_regions";
+    /// Firecracker vCPUs.
+    FIRECRACKER_VCPUS = "M-FIRECRACKER-VCPUS",
+        "Firecracker takes 32 vCPUs at most",
+        "MAX_SUPPORTED_VCPUS is 32.",
+        "src/vmm/src/vmm_config/machine_config.rs";
+    /// OpenVMM RAM.
+    OPENVMM_RAM = "M-OPENVMM-RAM",
+        "OpenVMM places RAM from the bottom, around its 32-bit windows, which end at 4 GiB",
+        "A directly booted arm64 Linux has RAM from 1 GiB on, clear of the MSI window of the host; with UEFI, and on x86, \
+         it starts at 0.",
+        "openvmm/openvmm_core/src/worker/memory_layout.rs resolve_memory_layout";
+    /// OpenVMM address bits.
+    OPENVMM_LIMIT = "M-OPENVMM-LIMIT",
+        "OpenVMM's windows must fit below 4 GiB, and its whole layout the address bits of the host",
+        "The 64-bit PCI window lies behind RAM, 1 GiB large unless high_mmio= says otherwise.",
+        "vm/vmcore/vm_topology/src/layout.rs LayoutBuilder::allocate";
+    /// OpenVMM boot.
+    OPENVMM_MACHINE = "M-OPENVMM-MACHINE",
+        "the machines linux and uefi of OpenVMM stand for the two ways that it boots",
+        "Where RAM starts on arm64 depends on it.",
+        "openvmm/openvmm_core/src/worker/dispatch.rs";
+    /// No machine types.
+    NO_MACHINES = "M-NO-MACHINES",
+        "this VMM has no machine types",
+        "crosvm, Cloud Hypervisor and Firecracker make one kind of machine for each instruction set. Leave the machine out.",
+        "planner vmm";
     /// VMM version without a model.
     VERSION = "M-VERSION",
         "the planner has no model of this version of the VMM",

@@ -1,7 +1,7 @@
 //! Memory: size, pages, host nodes, modules at their addresses.
 
 use super::super::Unsupported;
-use super::super::boot::{boot_memory, boot_size, node_of, piece_size, refuse_elsewhere};
+use super::super::boot::{behind_hole, boot_memory, boot_size, node_of, piece_size, refuse_elsewhere};
 use super::super::machine::ram_base;
 use super::super::parts::{dimms, huge_pages};
 use super::xml::Element;
@@ -11,7 +11,7 @@ use crate::size::{KIB, MIB, Size};
 
 /// `<maxMemory>`, `<memory>` and `<memoryBacking>`. libvirt counts modules as part of `<memory>`.
 pub(super) fn size(plan: &Plan) -> Result<Vec<Element>, Unsupported> {
-    refuse_elsewhere(plan, ram_base(plan.guest.arch))?;
+    refuse_elsewhere(plan, ram_base(plan.guest.arch), behind_hole(plan.guest.arch))?;
     let mut all = boot_size(&boot_memory(plan)?)?;
     for piece in dimms(plan) {
         let sum = all.checked_add(piece_size(piece)?);

@@ -1,7 +1,9 @@
 //! Memory: its size, the backends behind it, NUMA nodes, and modules at their addresses.
 
 use super::super::Unsupported;
-use super::super::boot::{BootMemory, boot_memory, boot_size, node_of, piece_size, refuse_elsewhere};
+use super::super::boot::{
+    BootMemory, behind_hole, boot_memory, boot_size, node_of, piece_size, refuse_elsewhere,
+};
 use super::super::machine::{ram_base, with_unit};
 use super::super::parts::{cpu_range, dimms, has_modules, huge_pages, identifier, processors_of_nodes};
 use super::QemuOption;
@@ -26,7 +28,7 @@ impl Memory {
     /// and goes around its own hole; modules lie where `addr=` says (hw/mem/memory-device.c,
     /// memory_device_get_free_addr).
     pub(super) fn of(plan: &Plan) -> Result<Self, Unsupported> {
-        refuse_elsewhere(plan, ram_base(plan.guest.arch))?;
+        refuse_elsewhere(plan, ram_base(plan.guest.arch), behind_hole(plan.guest.arch))?;
         let boot = boot_memory(plan)?;
         boot.iter().try_for_each(|part| identifier(&part.name).map(drop))?;
         let mut memory = Self { machine_backend: None, options: vec![size(plan, boot_size(&boot)?)?] };
