@@ -28,11 +28,13 @@ impl Tree {
         if self.at(parent).child(Side::Left) == id { Side::Left } else { Side::Right }
     }
 
-    /// Puts a subtree, or nothing, where a node hangs.
+    /// Puts a subtree, or nothing, where a node hangs. What its ancestors know of the place is the node's until they
+    /// are told anew.
     fn replace(&mut self, id: NodeId, by: NodeId) {
-        let parent = self.at(id).parent;
+        let (parent, best) = (self.at(id).parent, self.at(id).best);
         let side = self.side_of(id, parent);
         self.set_child(parent, side, by);
+        self.edit(by, |node| node.best = best);
     }
 
     /// Lets a node sink to one side; its child on the other side takes its place.
@@ -83,7 +85,7 @@ impl Tree {
         if left.is_nil() || right.is_nil() {
             let child = if left.is_nil() { right } else { left };
             self.replace(id, child);
-            let lowest_changed = if right.is_nil() { node.parent } else { right };
+            let lowest_changed = if child.is_nil() { node.parent } else { child };
             return Unlinked { lowest_changed, was_red: node.red, child, parent: node.parent };
         }
         let (child, was_red) = (self.at(above).child(Side::Right), self.is_red(above));

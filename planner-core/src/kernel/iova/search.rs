@@ -52,31 +52,9 @@ impl Tree {
         if found.is_nil() { NodeId::ANCHOR } else { found }
     }
 
-    /// The highest range at `from` or below with a gap before it that begins at `pfn` or below. `from` starts above it.
-    pub(super) fn last_with_floor_up_to(&self, pfn: Pfn, from: NodeId) -> NodeId {
-        if self.at(from).floor <= pfn {
-            from
-        } else if self.floors_differ {
-            self.nearest_with(Want::FloorUpTo(pfn), from, Side::Left)
-        } else {
-            self.last_of_all_with_floor_up_to(pfn)
-        }
-    }
-
-    /// The lowest range that ends at `pfn` or above.
-    pub(super) fn first_reaching(&self, pfn: Pfn) -> NodeId {
-        if !self.floors_differ {
-            return self.last_of_all_with_floor_up_to(pfn);
-        }
-        let want = Want::FloorAbove(pfn);
-        if !want.met_by(&self.at(self.root).best) {
-            return NodeId::ANCHOR;
-        }
-        self.neighbour(self.outermost_with(want, self.root, Side::Left), Side::Left)
-    }
-
-    /// While each gap begins no lower than the one before.
-    fn last_of_all_with_floor_up_to(&self, pfn: Pfn) -> NodeId {
+    /// The highest range before which a gap begins at `pfn` or below, while gaps begin in order; it is also the lowest
+    /// that ends at `pfn` or above.
+    pub(super) fn last_with_floor_up_to(&self, pfn: Pfn) -> NodeId {
         let (mut at, mut last) = (self.root, NodeId::NIL);
         while !at.is_nil() {
             let node = self.at(at);
@@ -95,7 +73,7 @@ impl Tree {
         let mut at = from;
         while !at.is_nil() {
             let node = self.at(at);
-            if want.met_by(&node.gap().with_floor(node.floor)) {
+            if want.met_by(&node.gap()) {
                 return at;
             }
             let beyond = node.child(side);
@@ -118,7 +96,7 @@ impl Tree {
                 continue;
             }
             let inner = node.child(side.other());
-            if inner.is_nil() || want.met_by(&node.gap().with_floor(node.floor)) {
+            if inner.is_nil() || want.met_by(&node.gap()) {
                 return at;
             }
             at = inner;

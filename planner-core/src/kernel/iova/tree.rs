@@ -89,15 +89,13 @@ pub(super) struct Tree {
     vacant: Vec<NodeId>,
     pub(super) root: NodeId,
     pub(super) lowest: NodeId,
-    /// Whether gaps may begin lower than the one before, because some range ends far below its start.
-    pub(super) floors_differ: bool,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
         let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
         let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
-        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest, floors_differ: false }
+        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest }
     }
 
     pub(super) fn at(&self, id: NodeId) -> &Node {
@@ -247,28 +245,13 @@ impl Tree {
     pub(super) fn update_one(&mut self, id: NodeId) -> bool {
         let node = self.at(id);
         let open_ended = node.floor == 0 || id == NodeId::ANCHOR;
-        let mut best = if open_ended { Gaps::NONE } else { node.gap() };
-        if self.floors_differ {
-            best = best.with_floor(node.floor);
-        }
-        best = best.or(&self.at(node.left).best).or(&self.at(node.right).best);
+        let own = if open_ended { Gaps::NONE } else { node.gap() };
+        let best = own.or(&self.at(node.left).best).or(&self.at(node.right).best);
         let changed = best != node.best;
         if changed {
             self.edit(id, |node| node.best = best);
         }
         changed
-    }
-
-    /// From now on keeps for each subtree where its gaps begin, because their order no longer tells.
-    pub(super) fn keep_floors(&mut self) {
-        if self.floors_differ {
-            return;
-        }
-        self.floors_differ = true;
-        let all: Vec<NodeId> = self.iter().map(|(id, _)| id).collect();
-        for id in all {
-            self.update(id, NodeId::NIL);
-        }
     }
 }
 
