@@ -37,7 +37,7 @@ impl Tree {
         self.edit(by, |node| node.best = best);
     }
 
-    /// Lets a node sink to one side; its child on the other side takes its place.
+    /// Lets a node sink to one side; its child on the other side takes its place, and has the same ranges below it then.
     fn rotate(&mut self, id: NodeId, side: Side) {
         let riser = self.at(id).child(side.other());
         let inner = self.at(riser).child(side);
@@ -45,7 +45,6 @@ impl Tree {
         self.set_child(id, side.other(), inner);
         self.set_child(riser, side, id);
         self.update_one(id);
-        self.update_one(riser);
     }
 
     /// No red node below a red one: settles it for a new red leaf.
