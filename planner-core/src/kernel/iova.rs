@@ -254,7 +254,7 @@ impl IovaDomain {
             return self.walk(request);
         }
         if self.tree.range(from).lo >= limit {
-            if self.tree.at(from).floor > top {
+            if self.tree.at(from).floor() > top {
                 from = self.tree.last_with_floor_up_to(top);
             }
             if self.tree.range(from).lo >= limit {
@@ -359,17 +359,17 @@ impl IovaDomain {
         if id == NodeId::ANCHOR {
             return;
         }
-        let freed = self.tree.range(id);
+        let (freed, above) = (self.tree.range(id), self.tree.neighbour(id, Side::Right));
         let below_4g = freed.hi < self.dma_32bit_pfn;
         if id == self.cached32 || below_4g && freed.lo >= self.cached32_pfn() {
-            self.cached32 = self.tree.neighbour(id, Side::Right);
+            self.cached32 = above;
         }
         if freed.lo < self.dma_32bit_pfn {
             self.max32_alloc_size = self.dma_32bit_pfn;
         }
         if freed.lo >= self.cached_pfn() {
-            self.cached64 = self.tree.neighbour(id, Side::Right);
+            self.cached64 = above;
         }
-        self.tree.remove(id);
+        self.tree.remove(id, above);
     }
 }

@@ -25,6 +25,11 @@ impl Gaps {
         Self { widest: lo.saturating_sub(floor), largest_aligned: largest_aligned(floor, lo) }
     }
 
+    /// Where the gap before the range that starts at `lo` begins.
+    pub(super) const fn begin(&self, lo: Pfn) -> Pfn {
+        lo.saturating_sub(self.widest)
+    }
+
     /// The best of both.
     pub(super) fn or(self, other: &Self) -> Self {
         Self {

@@ -43,7 +43,7 @@ impl Tree {
     pub(super) fn last_with(&self, want: Want, from: NodeId) -> NodeId {
         let found = self.nearest_with(want, from, Side::Left);
         let lowest = self.lowest;
-        if found.is_nil() && want.met_by(&self.at(lowest).gap()) { lowest } else { found }
+        if found.is_nil() && want.met_by(&self.at(lowest).gap) { lowest } else { found }
     }
 
     /// The lowest range at `from` or above with such a gap before it; if none has, the anchor.
@@ -58,7 +58,7 @@ impl Tree {
         let (mut at, mut last) = (self.root, NodeId::NIL);
         while !at.is_nil() {
             let node = self.at(at);
-            let fits = node.floor <= pfn;
+            let fits = node.floor() <= pfn;
             if fits {
                 last = at;
             }
@@ -73,7 +73,7 @@ impl Tree {
         let mut at = from;
         while !at.is_nil() {
             let node = self.at(at);
-            if want.met_by(&node.gap()) {
+            if want.met_by(&node.gap) {
                 return at;
             }
             let beyond = node.child(side);
@@ -96,7 +96,7 @@ impl Tree {
                 continue;
             }
             let inner = node.child(side.other());
-            if inner.is_nil() || want.met_by(&node.gap()) {
+            if inner.is_nil() || want.met_by(&node.gap) {
                 return at;
             }
             at = inner;

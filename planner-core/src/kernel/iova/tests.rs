@@ -25,12 +25,13 @@ fn check(tree: &Tree, id: NodeId, ranges: &mut Vec<IovaRange>) -> (u32, Gaps) {
         assert!(!(node.red && tree.at(child).red), "a red node below a red one");
     }
     let (blacks, left_best) = check(tree, left, ranges);
-    assert_eq!(node.floor, ranges.last().map_or(0, |below: &IovaRange| below.hi + 1));
+    let floor = ranges.last().map_or(0, |below: &IovaRange| below.hi + 1);
+    assert_eq!(node.gap, Gaps::before(floor, node.range.lo));
     ranges.push(node.range);
     let (right_blacks, right_best) = check(tree, right, ranges);
     assert_eq!(blacks, right_blacks, "ways down with more black nodes than others");
-    let counts = node.floor != 0 && id != NodeId::ANCHOR;
-    let own = if counts { Gaps::before(node.floor, node.range.lo) } else { Gaps::NONE };
+    let counts = id != tree.lowest && id != NodeId::ANCHOR;
+    let own = if counts { node.gap } else { Gaps::NONE };
     let best = own.or(&left_best).or(&right_best);
     assert_eq!(node.best, best);
     (blacks + u32::from(!node.red), best)
@@ -61,14 +62,14 @@ fn the_tree_stays_balanced_and_its_gaps_true() {
             }
         } else {
             let (id, _) = live.swap_remove(usize::try_from(random(&mut state, live.len() as u64)).unwrap());
-            tree.remove(id);
+            tree.remove(id, tree.neighbour(id, Side::Right));
         }
         let mut expected: Vec<IovaRange> = live.iter().map(|&(_, range)| range).collect();
         expected.sort_by_key(|range| range.lo);
         check_all(&tree, &expected);
     }
     for (id, _) in live {
-        tree.remove(id);
+        tree.remove(id, tree.neighbour(id, Side::Right));
     }
     check_all(&tree, &[]);
 }

@@ -44,15 +44,17 @@ impl Side {
     }
 }
 
+/// One line of a cache: with a million ranges, waiting for memory is most of the work.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Node {
     pub(super) range: IovaRange,
     left: NodeId,
     right: NodeId,
     pub(super) parent: NodeId,
     pub(super) red: bool,
-    /// The first pfn behind the range before; 0 for the lowest range.
-    pub(super) floor: Pfn,
+    /// What is free before this range.
+    pub(super) gap: Gaps,
     /// The best of the gaps before this range and before all below it in the tree, as far as they count.
     pub(super) best: Gaps,
 }
@@ -64,7 +66,7 @@ const NOTHING: Node = Node {
     right: NodeId::NIL,
     parent: NodeId::NIL,
     red: false,
-    floor: 0,
+    gap: Gaps::NONE,
     best: Gaps::NONE,
 };
 
@@ -76,9 +78,13 @@ impl Node {
         }
     }
 
-    /// The free pfns before this range.
-    pub(super) fn gap(&self) -> Gaps {
-        Gaps::before(self.floor, self.range.lo)
+    /// The first pfn behind the range before; 0 for the lowest range.
+    pub(super) const fn floor(&self) -> Pfn {
+        self.gap.begin(self.range.lo)
+    }
+
+    fn set_floor(&mut self, floor: Pfn) {
+        self.gap = Gaps::before(floor, self.range.lo);
     }
 }
 
@@ -93,7 +99,8 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
+        let mut anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
+        anchor.set_floor(0);
         let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
         Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest }
     }
@@ -157,9 +164,12 @@ impl Tree {
         }
         self.set_child(parent, side, id);
         let above = self.neighbour(id, Side::Right);
-        let floor = self.at(above).floor;
-        self.edit(id, |node| (node.red, node.floor) = (true, floor));
-        self.edit(above, |node| node.floor = range.hi.saturating_add(1));
+        let floor = self.at(above).floor();
+        self.edit(id, |node| {
+            node.red = true;
+            node.set_floor(floor);
+        });
+        self.edit(above, |node| node.set_floor(range.hi.saturating_add(1)));
         if self.lowest == above {
             self.lowest = id;
         }
@@ -173,7 +183,8 @@ impl Tree {
     }
 
     fn take_node(&mut self, range: IovaRange) -> Option<NodeId> {
-        let node = Node { range, ..NOTHING };
+        let mut node = Node { range, ..NOTHING };
+        node.set_floor(0);
         if let Some(id) = self.vacant.pop() {
             self.edit(id, |vacant| *vacant = node);
             return Some(id);
@@ -186,11 +197,10 @@ impl Tree {
         Some(id)
     }
 
-    /// Removes a range (`rb_erase`). Its number may then stand for another.
-    pub(super) fn remove(&mut self, id: NodeId) {
-        let floor = self.at(id).floor;
-        let above = self.neighbour(id, Side::Right);
-        self.edit(above, |above| above.floor = floor);
+    /// Removes a range, given the one above it (`rb_erase`). Its number may then stand for another.
+    pub(super) fn remove(&mut self, id: NodeId, above: NodeId) {
+        let floor = self.at(id).floor();
+        self.edit(above, |above| above.set_floor(floor));
         if self.lowest == id {
             self.lowest = above;
         }
@@ -204,7 +214,11 @@ impl Tree {
 
     /// Moves the start of a range down to `lo`.
     pub(super) fn extend_down(&mut self, id: NodeId, lo: Pfn) {
-        self.edit(id, |node| node.range.lo = lo);
+        self.edit(id, |node| {
+            let floor = node.floor();
+            node.range.lo = lo;
+            node.set_floor(floor);
+        });
         self.update(id, id);
     }
 
@@ -244,8 +258,8 @@ impl Tree {
     /// the time, so that counting them would mean work up to the root. Whoever searches looks at them by themselves.
     pub(super) fn update_one(&mut self, id: NodeId) -> bool {
         let node = self.at(id);
-        let open_ended = node.floor == 0 || id == NodeId::ANCHOR;
-        let own = if open_ended { Gaps::NONE } else { node.gap() };
+        let open_ended = id == self.lowest || id == NodeId::ANCHOR;
+        let own = if open_ended { Gaps::NONE } else { node.gap };
         let best = own.or(&self.at(node.left).best).or(&self.at(node.right).best);
         let changed = best != node.best;
         if changed {
