@@ -244,7 +244,7 @@ impl IovaDomain {
 
     /// The first place that the kernel's walk down from a range comes to, and the range above it
     /// (`__alloc_and_insert_iova_range`).
-    fn place(&self, request: &Request) -> Option<(NodeId, Pfn)> {
+    fn place(&mut self, request: &Request) -> Option<(NodeId, Pfn)> {
         let &Request { limit, low, mut from, .. } = request;
         let top = request.below(limit);
         if limit < request.size || top < low {
@@ -281,7 +281,7 @@ impl IovaDomain {
     }
 
     /// The second try, in what lies above the range at which the first one began.
-    fn place_above(&self, request: &Request) -> Option<(NodeId, Pfn)> {
+    fn place_above(&mut self, request: &Request) -> Option<(NodeId, Pfn)> {
         let tried = self.tree.range(request.from).hi;
         if !self.retries_above || tried >= request.limit {
             return None;

@@ -1,5 +1,5 @@
 //! How the tree keeps its balance: as lib/rbtree.c does (`__rb_insert`, `__rb_erase_augmented`, `____rb_erase_color`),
-//! which is the red-black tree of Cormen, Leiserson, Rivest and Stein. Rotations keep the best gaps of subtrees right.
+//! which is the red-black tree of Cormen, Leiserson, Rivest and Stein.
 
 use super::tree::{NodeId, Side, Tree};
 
@@ -28,23 +28,23 @@ impl Tree {
         if self.at(parent).child(Side::Left) == id { Side::Left } else { Side::Right }
     }
 
-    /// Puts a subtree, or nothing, where a node hangs. What its ancestors know of the place is the node's until they
-    /// are told anew.
+    /// Puts a subtree, or nothing, where a node hangs.
     fn replace(&mut self, id: NodeId, by: NodeId) {
-        let (parent, best) = (self.at(id).parent, self.at(id).best);
+        let parent = self.at(id).parent;
         let side = self.side_of(id, parent);
         self.set_child(parent, side, by);
-        self.edit(by, |node| node.best = best);
     }
 
-    /// Lets a node sink to one side; its child on the other side takes its place, and has the same ranges below it then.
+    /// Lets a node sink to one side; its child on the other side takes its place. Both are on a way up from a change, or
+    /// next to it, so that all their ancestors are stale.
     fn rotate(&mut self, id: NodeId, side: Side) {
         let riser = self.at(id).child(side.other());
         let inner = self.at(riser).child(side);
         self.replace(id, riser);
         self.set_child(id, side.other(), inner);
         self.set_child(riser, side, id);
-        self.update_one(id);
+        self.edit(id, |node| node.stale = true);
+        self.edit(riser, |node| node.stale = true);
     }
 
     /// No red node below a red one: settles it for a new red leaf.

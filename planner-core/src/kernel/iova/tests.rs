@@ -30,10 +30,12 @@ fn check(tree: &Tree, id: NodeId, ranges: &mut Vec<IovaRange>) -> (u32, Gaps) {
     ranges.push(node.range);
     let (right_blacks, right_best) = check(tree, right, ranges);
     assert_eq!(blacks, right_blacks, "ways down with more black nodes than others");
-    let counts = id != tree.lowest && id != NodeId::ANCHOR;
-    let own = if counts { node.gap } else { Gaps::NONE };
-    let best = own.or(&left_best).or(&right_best);
-    assert_eq!(node.best, best);
+    let best = node.gap.or(&left_best).or(&right_best);
+    if node.stale {
+        assert!(node.parent.is_nil() || tree.at(node.parent).stale, "a stale node below a fresh one");
+    } else {
+        assert_eq!(node.best, best);
+    }
     (blacks + u32::from(!node.red), best)
 }
 
@@ -43,7 +45,6 @@ fn check_all(tree: &Tree, expected: &[IovaRange]) {
     assert!(!tree.at(tree.root).red);
     assert_eq!(ranges.pop(), Some(IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }));
     assert_eq!(ranges, expected);
-    assert_eq!(tree.range(tree.lowest), ranges.first().copied().unwrap_or(tree.range(NodeId::ANCHOR)));
 }
 
 #[test]
@@ -67,6 +68,13 @@ fn the_tree_stays_balanced_and_its_gaps_true() {
         let mut expected: Vec<IovaRange> = live.iter().map(|&(_, range)| range).collect();
         expected.sort_by_key(|range| range.lo);
         check_all(&tree, &expected);
+        if !live.is_empty() && random(&mut state, 3) == 0 {
+            // Some of the tree is looked at, and is fresh then.
+            let (id, _) = live[usize::try_from(random(&mut state, live.len() as u64)).unwrap()];
+            tree.best(id);
+            assert!(!tree.at(id).stale);
+            check_all(&tree, &expected);
+        }
     }
     for (id, _) in live {
         tree.remove(id, tree.neighbour(id, Side::Right));
@@ -156,10 +164,19 @@ fn the_anchor_stays() {
     let mut domain = IovaDomain::new(Size::from_bytes(1), 1, 1, KernelVersion::new(6, 12)).unwrap();
     let all = IovaRange { lo: 5, hi: u64::MAX };
     assert_eq!(domain.reserve(5, u64::MAX), Some(all));
-    domain.free(7);
-    assert_eq!(domain.find(u64::MAX), Some(all));
+    assert_eq!(domain.reserve(2, u64::MAX), Some(IovaRange { lo: 2, hi: u64::MAX }));
+    let mut domain = IovaDomain::new(Size::from_bytes(1), 1, 1, KernelVersion::new(6, 12)).unwrap();
+    domain.reserve(5, u64::MAX - 1);
+    assert_eq!(
+        domain.reserve(5, u64::MAX),
+        Some(IovaRange { lo: u64::MAX, hi: u64::MAX }),
+        "no gap below it"
+    );
+    domain.free(u64::MAX);
+    assert_eq!(domain.find(u64::MAX), Some(IovaRange { lo: u64::MAX, hi: u64::MAX }));
     assert_eq!(domain.alloc(4, u64::MAX - 1, Alignment::None), Some(1));
-    assert_eq!(domain.ranges().collect::<Vec<_>>(), [IovaRange { lo: 1, hi: 4 }]);
+    let below = IovaRange { lo: 5, hi: u64::MAX - 1 };
+    assert_eq!(domain.ranges().collect::<Vec<_>>(), [IovaRange { lo: 1, hi: 4 }, below]);
 }
 
 #[test]

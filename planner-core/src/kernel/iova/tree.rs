@@ -53,9 +53,11 @@ pub(super) struct Node {
     right: NodeId,
     pub(super) parent: NodeId,
     pub(super) red: bool,
+    /// Whether `best` has to be found out anew. Then this is so for all ancestors, too.
+    pub(super) stale: bool,
     /// What is free before this range.
     pub(super) gap: Gaps,
-    /// The best of the gaps before this range and before all below it in the tree, as far as they count.
+    /// The best of the gaps before this range and before all below it in the tree.
     pub(super) best: Gaps,
 }
 
@@ -66,6 +68,7 @@ const NOTHING: Node = Node {
     right: NodeId::NIL,
     parent: NodeId::NIL,
     red: false,
+    stale: false,
     gap: Gaps::NONE,
     best: Gaps::NONE,
 };
@@ -94,15 +97,13 @@ pub(super) struct Tree {
     nodes: Vec<Node>,
     vacant: Vec<NodeId>,
     pub(super) root: NodeId,
-    pub(super) lowest: NodeId,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let mut anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
+        let mut anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, stale: true, ..NOTHING };
         anchor.set_floor(0);
-        let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
-        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest }
+        Self { nodes: vec![anchor], vacant: Vec::new(), root: NodeId::ANCHOR }
     }
 
     pub(super) fn at(&self, id: NodeId) -> &Node {
@@ -115,18 +116,21 @@ impl Tree {
 
     /// The ranges, ascending; the last is the anchor.
     pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, IovaRange)> {
-        let ids = std::iter::successors(Some(self.lowest), |&id| Some(self.neighbour(id, Side::Right)));
+        let lowest = self.outermost(self.root, Side::Left);
+        let ids = std::iter::successors(Some(lowest), |&id| Some(self.neighbour(id, Side::Right)));
         ids.take_while(|id| !id.is_nil()).map(|id| (id, self.range(id)))
     }
 
     /// The next range above or below (`rb_next`, `rb_prev`).
     pub(super) fn neighbour(&self, id: NodeId, side: Side) -> NodeId {
-        let mut at = self.at(id).child(side);
-        if at.is_nil() {
-            return self.ancestor(id, side);
-        }
+        let child = self.at(id).child(side);
+        if child.is_nil() { self.ancestor(id, side) } else { self.outermost(child, side.other()) }
+    }
+
+    fn outermost(&self, top: NodeId, side: Side) -> NodeId {
+        let mut at = top;
         loop {
-            let child = self.at(at).child(side.other());
+            let child = self.at(at).child(side);
             if child.is_nil() {
                 return at;
             }
@@ -170,10 +174,7 @@ impl Tree {
             node.set_floor(floor);
         });
         self.edit(above, |node| node.set_floor(range.hi.saturating_add(1)));
-        if self.lowest == above {
-            self.lowest = id;
-        }
-        self.update(id, above);
+        self.mark_stale(id);
         self.rebalance_inserted(id);
         Some(Inserted::Inside(id))
     }
@@ -201,11 +202,9 @@ impl Tree {
     pub(super) fn remove(&mut self, id: NodeId, above: NodeId) {
         let floor = self.at(id).floor();
         self.edit(above, |above| above.set_floor(floor));
-        if self.lowest == id {
-            self.lowest = above;
-        }
         let unlinked = self.unlink(id, above);
-        self.update(unlinked.lowest_changed, above);
+        self.mark_stale(unlinked.lowest_changed);
+        self.edit(above, |above| above.stale = true);
         if !unlinked.was_red {
             self.rebalance_removed(unlinked.child, unlinked.parent);
         }
@@ -219,7 +218,7 @@ impl Tree {
             node.range.lo = lo;
             node.set_floor(floor);
         });
-        self.update(id, id);
+        self.mark_stale(id);
     }
 
     pub(super) fn edit(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
@@ -240,32 +239,30 @@ impl Tree {
         self.edit(child, |node| node.parent = parent);
     }
 
-    /// Finds out anew the best gaps from a node upward, at least up to another, then as far as something changes.
-    fn update(&mut self, from: NodeId, at_least_to: NodeId) {
-        let (mut at, mut reached) = (from, false);
-        while !at.is_nil() {
-            reached |= at == at_least_to;
-            if !self.update_one(at) && reached {
-                return;
-            }
-            at = self.at(at).parent;
+    /// Something changed in a node or below it. Goes up only as far as nobody said so before.
+    fn mark_stale(&mut self, id: NodeId) {
+        let mut at = id;
+        while let Some(node) = self.nodes.get_mut(at.index()).filter(|node| !node.stale) {
+            node.stale = true;
+            at = node.parent;
         }
     }
 
-    /// Finds out the best gaps of one subtree from its parts, and tells whether they changed.
-    ///
-    /// The gaps below the lowest range and below the anchor do not count: they are wider than all others and change all
-    /// the time, so that counting them would mean work up to the root. Whoever searches looks at them by themselves.
-    pub(super) fn update_one(&mut self, id: NodeId) -> bool {
-        let node = self.at(id);
-        let open_ended = id == self.lowest || id == NodeId::ANCHOR;
-        let own = if open_ended { Gaps::NONE } else { node.gap };
-        let best = own.or(&self.at(node.left).best).or(&self.at(node.right).best);
-        let changed = best != node.best;
-        if changed {
-            self.edit(id, |node| node.best = best);
+    /// The best gaps of a subtree. Each change is paid for once: what nobody asks for is not found out.
+    pub(super) fn best(&mut self, top: NodeId) -> Gaps {
+        let mut at = top;
+        while self.at(top).stale {
+            let node = self.at(at);
+            let (left, right) = (self.at(node.left), self.at(node.right));
+            if left.stale || right.stale {
+                at = if left.stale { node.left } else { node.right };
+                continue;
+            }
+            let (best, parent) = (node.gap.or(&left.best).or(&right.best), node.parent);
+            self.edit(at, |node| (node.best, node.stale) = (best, false));
+            at = parent;
         }
-        changed
+        self.at(top).best
     }
 }
 
