@@ -104,6 +104,8 @@ pub(crate) enum Verb {
     Fmt(FmtArgs),
     /// Print the JSON Schema of an input or output
     Schema(SchemaArgs),
+    /// Replay what kernels did through the model of them, and compare
+    Conformance(ConformanceArgs),
     /// Print the table of rules, with versions and citations
     Rules(RulesArgs),
     /// Print the VMMs known, or the memory map that one would make
@@ -295,6 +297,19 @@ Examples:
 pub(crate) struct SchemaArgs {
     /// Which one: host, guest, plan, reserved, …
     pub(crate) name: Option<String>,
+}
+
+/// `planner conformance`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  planner conformance tests/vectors/kernel/*.json
+  planner conformance capture.tar.gz        listed against predicted regions, and ground truth if it has any
+  planner conformance live --json")]
+pub(crate) struct ConformanceArgs {
+    /// Recorded answers of a kernel as JSON, a capture, or live
+    #[arg(required = true, value_name = "FILE", value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<String>,
 }
 
 /// `planner rules`

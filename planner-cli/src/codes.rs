@@ -1,24 +1,6 @@
 //! Diagnostics of the command line, for `planner explain`.
 
-use planner_core::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub(crate) static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every code of the command line.
-        pub(crate) static ALL: &[&Code] = &[$(&$name),+];
-    };
-}
-
-codes! {
+planner_core::diag::diagnostic_codes! {
     BAD_VALUE = "A001" Error "the value of a flag cannot be meant"
         "The message names the flag, what was found and what is expected. Sizes are taken as users write them: `16G`, \
          `2M`, `0x4000_0000`, `1048576`; units are binary. PCI addresses are `0000:03:00.0`, or `03:00.0` in segment 0. \

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod conformance;
 mod emit;
 mod explain;
 mod fmt;
@@ -28,6 +29,7 @@ pub(crate) fn run(verb: &Verb, session: &mut Session) -> Result<Output, Stop> {
         Verb::Map(args) => map::run(args, session),
         Verb::Fmt(args) => fmt::run(args, session),
         Verb::Schema(args) => schema::run(args, session),
+        Verb::Conformance(args) => Ok(conformance::run(args, session)),
         Verb::Rules(args) => rules::run(args, session),
         Verb::Vmm(args) => vmm::run(args, session),
         Verb::Explain(args) => explain::run(args, session),

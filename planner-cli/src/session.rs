@@ -7,7 +7,7 @@ use planner_core::guest::{self, GuestSpec};
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::Question;
-use planner_core::map::{self, Glyphs, TextStyle};
+use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::{capture, json, language};
@@ -192,6 +192,17 @@ impl Session {
         }
     }
 
+    /// Reads what a word names, without keeping a text: its lines are too long to be shown.
+    pub(crate) fn load_unquoted(&mut self, word: &str) -> Result<Loaded, Stop> {
+        self.take_stdin(word)?;
+        let loaded = input::load(word).map_err(|found| {
+            self.diagnostics.extend(found);
+            Stop(Status::BadInput)
+        })?;
+        self.diagnostics.extend(loaded.diagnostics.iter().cloned());
+        Ok(loaded)
+    }
+
     /// Reads what a word names; a text is kept for the diagnostics that will point into it.
     pub(crate) fn load(&mut self, word: &str) -> Result<Loaded, Stop> {
         self.take_stdin(word)?;
@@ -243,7 +254,7 @@ impl Session {
         let asked = self.flag("--width", args.width.as_ref(), Flag::columns)?;
         let terminal = || std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
         let glyphs = if args.ascii { Glyphs::Ascii } else { Glyphs::Box };
-        Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: map::Color::Ansi })
+        Ok(TextStyle { width: asked.or_else(terminal).unwrap_or(80), glyphs, color: Color::Always })
     }
 
     fn take_stdin(&mut self, word: &str) -> Result<(), Stop> {

@@ -231,11 +231,11 @@ impl<A: Address> Span<A> {
     #[must_use]
     pub fn shrink_to(self, align: Size) -> Option<Self> {
         let first = self.first.align_up(align)?;
-        let end = match self.last.get().checked_add(1) {
-            Some(end) => align.round_down(end).checked_sub(1)?,
-            None => u64::MAX,
-        };
-        Self::new(first, A::new(end))
+        // One past the end needs the 65th bit, and 2^64 is no multiple of an alignment that is no power of two.
+        let end = u128::from(self.last.get()).saturating_add(1);
+        let step = u128::from(align.bytes().max(1));
+        let last = (end / step).saturating_mul(step).checked_sub(1)?;
+        Self::new(first, A::new(u64::try_from(last).ok()?))
     }
 
     /// The same numbers in another address space. The caller states by this that both are the same there.
@@ -345,6 +345,8 @@ mod tests {
         assert_eq!(span(1, 0x1ffe).shrink_to(page), None);
         assert_eq!(span(0, u64::MAX).shrink_to(page), Some(span(0, u64::MAX)));
         assert_eq!(span(u64::MAX - 5, u64::MAX).shrink_to(page), None);
+        let three = Size::from_bytes(3);
+        assert_eq!(span(0, u64::MAX).shrink_to(three), Some(span(0, u64::MAX - 1)));
     }
 
     #[test]

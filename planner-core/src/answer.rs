@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::ids::GroupId;
 use crate::kernel::ReservedReport;
 use crate::kernel::report::{Question, report};
-use crate::map::{AddressMap, Attempt};
+use crate::map::{AddressMap, Attempt, groups_of};
 use crate::plan::{self, Conflict, HostSummary, Plan, Problem, Verdict, VmmOption, VmmSummary};
 use crate::verify::{Violation, verify};
 use crate::vmm::{self, Choice, MapRegion};
@@ -61,15 +61,11 @@ pub fn answer_given(host: &Host, reserved: ReservedReport, guest: &GuestSpec) ->
     }
 }
 
-/// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into, as the groups of the passed
-/// devices see it.
+/// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into, as the groups that the layout
+/// minds see it.
 #[must_use]
 pub fn picture(host: &Host, guest: &GuestSpec, answer: &Answer) -> AddressMap {
-    let mut groups: Vec<GroupId> =
-        guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
-    groups.sort_unstable();
-    groups.dedup();
-    picture_for(host, guest, answer, &groups)
+    picture_for(host, guest, answer, &groups_of(host, guest))
 }
 
 /// The picture of an answer as these groups see it; all groups if there are none.

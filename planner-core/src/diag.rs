@@ -88,7 +88,11 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unstated => f.write_str("default"),
-            Self::Text { file, line, .. } | Self::Line { file, line } => write!(f, "{file}:{line}"),
+            // The name alone: what is printed and drawn must not depend on where the file lies.
+            Self::Text { file, line, .. } => {
+                write!(f, "{}:{line}", file.rsplit('/').next().unwrap_or(file))
+            }
+            Self::Line { file, line } => write!(f, "{file}:{line}"),
             Self::Bytes { file, offset, .. } => write!(f, "{file}+{offset:#x}"),
             Self::File { file } => f.write_str(file),
             Self::Argument { argument } => f.write_str(argument),
@@ -160,6 +164,26 @@ pub struct Code {
     /// What it means, how it comes about, what to do about it. Several sentences.
     pub explanation: &'static str,
 }
+
+/// Declares the kinds of diagnostics of a room, each with the text for `planner explain`, and the list `CODES` of them.
+#[macro_export]
+macro_rules! diagnostic_codes {
+    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
+        $(
+            #[doc = $title]
+            pub static $name: $crate::diag::Code = $crate::diag::Code {
+                id: $id,
+                severity: $crate::diag::Severity::$severity,
+                title: $title,
+                explanation: $explanation,
+            };
+        )+
+        /// Every kind of this room, in the order of the numbers.
+        pub static CODES: &[&$crate::diag::Code] = &[$(&$name),+];
+    };
+}
+
+pub use diagnostic_codes;
 
 /// One thing that is wrong with, or worth knowing about, an input.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -3,13 +3,14 @@
 //!
 //! Nothing here decides what is wrong; see [`crate::diag`].
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{
-    Annotation, AnnotationKind, Level, Message, Origin as Path, Renderer, Snippet, normalize_untrusted_str,
+    AnnotationKind, Element, Level, Message, Origin as Path, Renderer, Snippet, normalize_untrusted_str,
 };
 
 use crate::diag::{Diagnostic, Origin, Severity};
@@ -82,8 +83,14 @@ struct Shown<'s> {
     first: usize,
     /// Index of the last line.
     last: usize,
-    /// What to mark, in bytes of the text, each with what to write there.
-    marks: Vec<(AnnotationKind, Range<usize>, &'s str)>,
+    marks: Vec<Marked<'s>>,
+}
+
+/// Bytes of a text to mark, and what to write there.
+struct Marked<'s> {
+    kind: AnnotationKind,
+    at: Range<usize>,
+    label: &'s str,
 }
 
 fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -> String {
@@ -113,7 +120,7 @@ fn render_one(diagnostic: &Diagnostic, sources: &Sources, renderer: &Renderer) -
     notes.extend(diagnostic.help.iter().map(|help| Level::HELP.message(clean(help))));
     let mut group = title.elements(place(diagnostic, sources));
     for shown in snippets {
-        group = group.element(shown.snippet());
+        group = group.elements(shown.elements());
     }
     renderer.render(&[group.elements(notes)])
 }
@@ -154,26 +161,46 @@ fn join<'s>(shown: Shown<'s>, snippets: &mut Vec<Shown<'s>>) {
     }
 }
 
+/// Bytes of lines that are shown: the renderer looks at every character of them, for each diagnostic.
+const MOST_SHOWN: usize = 1 << 20;
+
 impl<'s> Shown<'s> {
-    fn snippet(self) -> Snippet<'s, Annotation<'s>> {
-        let from = self.source.lines.get(self.first).copied().unwrap_or(0);
-        let to =
-            self.source.lines.get(self.last.saturating_add(1)).copied().unwrap_or(self.source.text.len());
-        let lines = self.source.text.get(from..to).unwrap_or_default();
-        let mut snippet =
-            Snippet::source(lines).path(clean(self.file)).line_start(self.first.saturating_add(1));
-        for (kind, marked, label) in self.marks {
-            let label = (!label.is_empty()).then(|| clean(label));
-            let within = marked.start.saturating_sub(from)..marked.end.saturating_sub(from);
-            snippet = snippet.annotation(kind.span(within).label(label));
+    /// What the renderer is given: the lines with all marks, or of endless lines the places alone.
+    fn elements(self) -> Vec<Element<'s>> {
+        let lines = self.source.lines(self.first, self.last);
+        if lines.len() > MOST_SHOWN {
+            return self.marks.iter().map(|mark| self.place(mark).into()).collect();
         }
-        snippet
+        let text = printable(self.source.text.get(lines.clone()).unwrap_or_default());
+        let mut snippet =
+            Snippet::source(text).path(clean(self.file)).line_start(self.first.saturating_add(1));
+        for mark in self.marks {
+            let within = mark.at.start.saturating_sub(lines.start)..mark.at.end.saturating_sub(lines.start);
+            let label = (!mark.label.is_empty()).then(|| clean(mark.label));
+            snippet = snippet.annotation(mark.kind.span(within).label(label));
+        }
+        vec![snippet.into()]
+    }
+
+    /// The line and column of a mark.
+    fn place(&self, mark: &Marked<'s>) -> Path<'s> {
+        let line = self.source.line_of(mark.at.start);
+        let start = self.source.lines(line, line).start;
+        let before = self.source.text.get(start..mark.at.start).unwrap_or_default().chars().count();
+        Path::path(clean(self.file)).line(line.saturating_add(1)).char_column(before.saturating_add(1))
     }
 }
 
 /// Text of others without control characters: a terminal must not obey it.
 fn clean(text: &str) -> String {
-    normalize_untrusted_str(text)
+    normalize_untrusted_str(&printable(text))
+}
+
+/// The text with the control characters U+0080 to U+009F replaced by one of the same length in UTF-8. The renderer takes
+/// care of all others, but of these, which some terminals obey, it does not.
+fn printable(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| ('\u{80}'..='\u{9f}').contains(&c);
+    if text.contains(obeyed) { text.replace(obeyed, "\u{bf}").into() } else { text.into() }
 }
 
 impl Sources {
@@ -192,7 +219,7 @@ impl Sources {
             source,
             first: source.line_of(start),
             last: source.line_of(end),
-            marks: vec![(mark.kind, start..end, mark.label)],
+            marks: vec![Marked { kind: mark.kind, at: start..end, label: mark.label }],
         })
     }
 }
@@ -206,6 +233,13 @@ impl Source {
     /// Index of the line that this byte stands in.
     fn line_of(&self, at: usize) -> usize {
         self.lines.partition_point(|&start| start <= at).saturating_sub(1)
+    }
+
+    /// The bytes of lines by the indices of the first and the last, with their ends.
+    fn lines(&self, first: usize, last: usize) -> Range<usize> {
+        let start = self.lines.get(first).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(last.saturating_add(1)).copied().unwrap_or(self.text.len());
+        start..end.max(start)
     }
 
     /// The bytes of a line by its number from 1, without its end.

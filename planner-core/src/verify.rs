@@ -13,7 +13,7 @@ use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
 use crate::span_set::SpanSet;
-use crate::vmm::{self, Choice, Dimm, RegionKind, Request};
+use crate::vmm::{self, Choice, Dimm, RegionKind};
 
 /// Something that a plan must not do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -190,7 +190,7 @@ fn check_msi(group: &GroupReport, plan: &Plan, found: &mut Vec<Violation>) {
 
 /// Asks the VMM's model again and compares region by region.
 fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
-    let map = match vmm::memory_map(&request(guest), &choice(plan)) {
+    let map = match vmm::memory_map(&guest.request(), &choice(plan)) {
         Ok(map) => map,
         Err(error) => {
             violation(found, "V005", format!("the VMM refuses: {}", error.text));
@@ -229,23 +229,6 @@ fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
             "V008",
             format!("the map needs {} address bits, the hypervisor offers {bits}", map.needed_bits),
         );
-    }
-}
-
-fn request(guest: &GuestSpec) -> Request {
-    Request {
-        kind: guest.vmm,
-        version: guest.version,
-        arch: guest.arch,
-        machine: guest.machine.clone(),
-        cpu: guest.cpu.clone(),
-        vcpus: guest.vcpus,
-        ipa_bits: guest.ipa_bits,
-        memory: guest.memory,
-        pages: guest.pages,
-        hotplug: guest.hotplug,
-        slots: guest.slots,
-        viommu: guest.viommu,
     }
 }
 

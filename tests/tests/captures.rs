@@ -3,6 +3,8 @@
 
 #[path = "captures/archives.rs"]
 mod archives;
+#[path = "captures/conformance.rs"]
+mod conformance;
 #[path = "captures/faults.rs"]
 mod faults;
 #[path = "captures/properties.rs"]

@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 mod generate;
 #[path = "language/properties.rs"]
 mod properties;
+#[path = "language/rendering.rs"]
+mod rendering;
 
 use expect_test::{expect, expect_file};
 use planner_core::diag::Diagnostic;

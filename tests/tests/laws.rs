@@ -44,8 +44,9 @@ fn world() -> impl Strategy<Value = World> {
             // Windows of one root complex do not overlap; neighbours would merge and hide the order from the fourth law.
             let mut taken = [false; 256];
             let mut free = |&(first, count): &(u64, u64)| {
-                let units: Vec<usize> =
-                    (first..first + count).map(|unit| usize::try_from(unit).unwrap()).collect();
+                let units: Vec<usize> = (first..first + count)
+                    .map(|unit| usize::try_from(unit).expect("a small world"))
+                    .collect();
                 let clear = units.iter().all(|&unit| !taken[unit]);
                 units.iter().for_each(|&unit| taken[unit] = true);
                 clear
@@ -57,11 +58,11 @@ fn world() -> impl Strategy<Value = World> {
 }
 
 fn device() -> PciAddress {
-    PciAddress::new(0, 1, 0, 0).unwrap()
+    PciAddress::new(0, 1, 0, 0).expect("bus 1, device 0")
 }
 
 fn span<A: planner_core::addr::Address>((first, count): (u64, u64)) -> Span<A> {
-    Span::of(first * UNIT, (first + count) * UNIT - 1).unwrap()
+    Span::of(first * UNIT, (first + count) * UNIT - 1).expect("at least one unit")
 }
 
 fn host_of(world: &World) -> Host {
@@ -261,7 +262,7 @@ fn fewest_runs(units: u64, runs: &[u64]) -> Option<u64> {
 
 /// Stretches of RAM: modules that touch count as two, boot memory and a touching module too.
 fn pieces(plan: &Plan) -> u64 {
-    u64::try_from(plan.ram.len()).unwrap()
+    u64::try_from(plan.ram.len()).expect("a handful")
 }
 
 proptest! {
@@ -321,7 +322,7 @@ fn the_worlds_are_worth_trying() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut plans, mut conflicts, mut split) = (0, 0, 0);
     for _ in 0..300 {
-        let world = world().new_tree(&mut runner).unwrap().current();
+        let world = world().new_tree(&mut runner).expect("a world").current();
         match planned(&world) {
             Some(plan) if plan.ram.len() > 1 => split += 1,
             Some(_) => plans += 1,

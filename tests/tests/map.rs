@@ -9,7 +9,8 @@ use planner_core::addr::Iova;
 use planner_core::facts::guest::HazardPolicy;
 use planner_core::ids::GroupId;
 use planner_core::kernel::ResvKind;
-use planner_core::map::{self, AddressMap, Attempt, Band, BandKind, Color, Drawing, Glyphs, TextStyle};
+use planner_core::map::{self, AddressMap, Attempt, Band, BandKind, Drawing, Glyphs, TextStyle};
+use planner_core::render::Color;
 use planner_core::vmm::{MapRegion, RegionKind};
 
 #[path = "map/samples.rs"]
@@ -18,8 +19,8 @@ use samples::{
     bare, desktop, group, host, planned, qemu_regions, refused, region, report, reserved, seattle, span,
 };
 
-const BOX: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Box, color: Color::Plain };
-const ASCII: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Ascii, color: Color::Plain };
+const BOX: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Box, color: Color::Never };
+const ASCII: TextStyle = TextStyle { width: 80, glyphs: Glyphs::Ascii, color: Color::Never };
 
 #[test]
 fn a_host_without_guest_in_boxes() {
@@ -446,7 +447,7 @@ fn no_line_is_wider_than_the_terminal() {
 #[test]
 fn colour_changes_nothing_else() {
     for map in [bare(), planned(), refused()] {
-        let coloured = map::text(&map, &TextStyle { color: Color::Ansi, ..BOX });
+        let coloured = map::text(&map, &TextStyle { color: Color::Always, ..BOX });
         let mut plain = String::new();
         for (n, part) in coloured.split('\u{1b}').enumerate() {
             plain.push_str(if n == 0 { part } else { part.split_once('m').unwrap().1 });
@@ -472,7 +473,7 @@ fn the_order_of_the_input_does_not_matter() {
 /// Relative luminance (WCAG 2.2).
 fn luminance(colour: &str) -> f64 {
     let channel = |at: usize| {
-        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).unwrap()) / 255.0;
+        let value = f64::from(u8::from_str_radix(&colour[at..at + 2], 16).expect("#rrggbb")) / 255.0;
         if value <= 0.04045 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
     };
     0.2126 * channel(1) + 0.7152 * channel(3) + 0.0722 * channel(5)

@@ -17,8 +17,8 @@ use planner_core::verify::Violation;
 use planner_core::{guest, host};
 
 /// Names of the two texts in messages.
-pub(crate) const HOST_FILE: &str = "host";
-pub(crate) const GUEST_FILE: &str = "guest";
+pub(crate) const HOST_FILE: &str = "host.host";
+pub(crate) const GUEST_FILE: &str = "guest.guest";
 
 /// One of the two texts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -108,7 +108,6 @@ pub(crate) fn look(host_text: &str, guest_text: &str) -> Look {
         (Some(host), Some(guest)) => answered(host, guest),
         (host, _) => unanswered(host.as_ref()),
     };
-    look.name_lines(host_text, guest_text);
     look.host = faults(&found, Side::Host, host_text);
     look.guest = faults(&found, Side::Guest, guest_text);
     look
@@ -132,7 +131,7 @@ fn answered(host: &Host, guest: &GuestSpec) -> Look {
     let picture = Some(draw(answer::picture(host, guest, &answer)));
     match answer.outcome {
         Outcome::Plan(plan) => {
-            let bugs = answer.violations.iter().map(|violation| planner_bug(violation));
+            let bugs = answer.violations.iter().map(planner_bug);
             let warnings = bugs.chain(plan.warnings.iter().cloned()).collect();
             Look { picture, warnings, ..planned(&plan) }
         }
@@ -198,39 +197,6 @@ impl Look {
             picture: None,
         }
     }
-
-    /// Says line numbers where the core, which has no texts at hand, counts bytes. The picture to be saved stays as the
-    /// core made it.
-    fn name_lines(&mut self, host_text: &str, guest_text: &str) {
-        let reasons = self.causes.iter_mut().chain(&mut self.also).chain(&mut self.warnings);
-        let bands = self
-            .picture
-            .iter_mut()
-            .flat_map(|picture| &mut picture.map.lanes)
-            .flat_map(|lane| &mut lane.bands);
-        let origins = reasons.map(|reason| &mut reason.origin).chain(bands.map(|band| &mut band.origin));
-        for origin in origins {
-            *origin = origin
-                .split(", ")
-                .map(|one| with_line(one, host_text, guest_text))
-                .collect::<Vec<_>>()
-                .join(", ");
-        }
-    }
-}
-
-/// `host (byte 853)` as `host, line 27`; anything else as it is.
-fn with_line(origin: &str, host_text: &str, guest_text: &str) -> String {
-    let byte = |file: &str| {
-        let rest = origin.strip_prefix(file)?.strip_prefix(" (byte ")?.strip_suffix(')')?;
-        rest.parse().ok()
-    };
-    for (file, text) in [(HOST_FILE, host_text), (GUEST_FILE, guest_text)] {
-        if let Some(byte) = byte(file) {
-            return format!("{file}, line {}", line_at(text, byte));
-        }
-    }
-    origin.to_owned()
 }
 
 /// What is wrong with one of the texts; what has no place in either belongs to the guest.
@@ -245,15 +211,10 @@ fn faults(found: &[Diagnostic], side: Side, text: &str) -> Vec<Fault> {
 
 fn fault(diagnostic: &Diagnostic, text: &str) -> Fault {
     let (line, range) = match diagnostic.origin {
-        Origin::Text { start, end, .. } => {
-            (Some(line_at(text, start)), (utf16(text, start), utf16(text, end)))
-        }
+        Origin::Text { line, start, end, .. } => (Some(line), (utf16(text, start), utf16(text, end))),
         _ => (None, (0, 0)),
     };
-    let related = diagnostic
-        .related
-        .iter()
-        .map(|(origin, label)| ("see", format!("{label} ({})", place(origin, text))));
+    let related = diagnostic.related.iter().map(|(origin, label)| ("see", format!("{label} ({origin})")));
     let notes = diagnostic.notes.iter().map(|note| ("note", note.clone()));
     let help = diagnostic.help.iter().map(|help| ("help", help.clone()));
     Fault {
@@ -266,18 +227,6 @@ fn fault(diagnostic: &Diagnostic, text: &str) -> Fault {
         label: diagnostic.label.clone(),
         more: related.chain(notes).chain(help).collect(),
     }
-}
-
-fn place(origin: &Origin, text: &str) -> String {
-    match origin {
-        Origin::Text { file, start, .. } => format!("{file}, line {}", line_at(text, *start)),
-        other => other.to_string(),
-    }
-}
-
-/// Line of a byte, from 1.
-fn line_at(text: &str, byte: usize) -> usize {
-    text.bytes().take(byte).filter(|&byte| byte == b'\n').count() + 1
 }
 
 /// The place of a byte, as browsers count.
@@ -328,8 +277,7 @@ mod tests {
         let look = look(example.host, example.guest);
         assert_eq!(look.verdict, Verdict::Impossible);
         let origins: Vec<&str> = look.causes.iter().map(|cause| cause.origin.as_str()).collect();
-        assert!(origins.iter().any(|origin| origin.starts_with("host, line ")), "{origins:?}");
-        assert!(!origins.iter().any(|origin| origin.contains("byte")), "{origins:?}");
+        assert!(origins.iter().any(|origin| origin.starts_with("host.host:")), "{origins:?}");
     }
 
     #[test]

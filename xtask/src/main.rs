@@ -1,10 +1,8 @@
 //! Jobs of several steps: `cargo xtask web`, `serve` and `web-test`.
 
-mod base64;
 mod bundle;
 mod policy;
 mod serve;
-mod sha256;
 mod web_test;
 mod webdriver;
 

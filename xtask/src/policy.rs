@@ -6,11 +6,12 @@
 
 use planner_core::map;
 
-use crate::{base64, sha256};
+use base64::prelude::{BASE64_STANDARD, Engine};
+use sha2::{Digest, Sha256};
 
 /// The policy, for the page and for the header.
 pub(crate) fn of_page() -> String {
-    let style = base64::encode(&sha256::digest(style_element().as_bytes()));
+    let style = BASE64_STANDARD.encode(Sha256::digest(style_element().as_bytes()));
     [
         "default-src 'none'",
         "script-src 'self' 'wasm-unsafe-eval'",

@@ -297,9 +297,9 @@ fn must(holds: bool, what: &str) -> Result<(), Failure> {
 
 /// What the core draws of two texts.
 fn picture(host_text: &str, guest_text: &str) -> Result<String, Failure> {
-    let (facts, _) = language::parse_host("host", host_text);
+    let (facts, _) = language::parse_host("host.host", host_text);
     let (host, _) = host::resolve::resolve(&facts);
-    let (facts, _) = language::parse_guest("guest", guest_text);
+    let (facts, _) = language::parse_guest("guest.guest", guest_text);
     let (guest, _) = guest::resolve::resolve(&facts, &host);
     let guest = guest.ok_or("the guest cannot be meant")?;
     let answer = answer::answer(&host, &guest, &Question::default());

@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::{Failure, base64};
+use base64::prelude::{BASE64_STANDARD, Engine};
+
+use crate::Failure;
 
 /// A headless Chromium.
 pub(crate) struct Browser {
@@ -127,7 +129,10 @@ impl Browser {
     /// What the window shows, as PNG.
     pub(crate) fn screenshot(&self) -> Result<Vec<u8>, Failure> {
         let answer = self.command("GET", "/screenshot", None)?;
-        answer.as_str().and_then(base64::decode).ok_or_else(|| "the screenshot is no base64".into())
+        answer
+            .as_str()
+            .and_then(|text| BASE64_STANDARD.decode(text).ok())
+            .ok_or_else(|| "the screenshot is no base64".into())
     }
 
     /// Errors that the console has had since the last call.

@@ -4,13 +4,12 @@ use std::path::Path;
 
 use planner_core::answer::{Outcome, answer, picture_for};
 use planner_core::diag::{Diagnostic, Origin};
-use planner_core::facts::guest::LayoutPolicy;
 use planner_core::guest::GuestSpec;
 use planner_core::host::Host;
 use planner_core::ids::GroupId;
 use planner_core::kernel::ReservedReport;
 use planner_core::kernel::report::{Question, report};
-use planner_core::map::{AddressMap, TextStyle, html, listing, svg, text};
+use planner_core::map::{AddressMap, TextStyle, groups_of, html, listing, svg, text};
 use planner_core::plan::Plan;
 
 use crate::args::MapArgs;
@@ -106,19 +105,4 @@ fn picture(
 
 fn with_plan(host: &Host, reserved: &ReservedReport, groups: &[GroupId], plan: &Plan) -> AddressMap {
     AddressMap::new(host, reserved, groups, Some(plan))
-}
-
-/// A number that no group has: Linux counts groups from 0 (drivers/iommu/iommu.c, `iommu_group_ida`).
-const NO_GROUP: GroupId = GroupId(u32::MAX);
-
-/// The groups whose reservations the guest's layout minds, as [`AddressMap::new`] takes them: an empty list is all.
-pub(crate) fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
-    if guest.policy == LayoutPolicy::Portable {
-        return Vec::new();
-    }
-    let passed = guest.pass.iter().filter_map(|&address| host.device(address)?.group);
-    let mut groups: Vec<GroupId> = passed.collect();
-    groups.sort_unstable();
-    groups.dedup();
-    if groups.is_empty() { vec![NO_GROUP] } else { groups }
 }

@@ -49,7 +49,7 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
                 return super::emit::emitted(plan, "--emit", Some(target), session);
             }
             let document = PlanDocument::new(&host, &guest, &answer);
-            let groups = super::map::groups_of(&host, &guest);
+            let groups = planner_core::map::groups_of(&host, &guest);
             let picture = AddressMap::new(&host, &answer.reserved, &groups, Some(plan));
             if let Some(directory) = &args.output {
                 let files = files(&picture, plan, &document);

@@ -7,6 +7,7 @@ use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
 use super::check::CheckDocument;
+use super::conformance::ConformanceDocument;
 use super::explain::ExplainDocument;
 use super::reserved::ReservedDocument;
 use super::rules::RulesDocument;
@@ -31,6 +32,7 @@ const ROWS: &[Row] = &[
     Row { name: "plan", what: "planner plan --json", make: schema::<PlanDocument> },
     Row { name: "reserved", what: "planner reserved --json", make: schema::<ReservedDocument> },
     Row { name: "check", what: "planner check --json", make: schema::<CheckDocument> },
+    Row { name: "conformance", what: "planner conformance --json", make: schema::<ConformanceDocument> },
     Row { name: "rules", what: "planner rules --json", make: schema::<RulesDocument> },
     Row { name: "vmm-map", what: "planner vmm VMM --memory … --json", make: schema::<VmmMapDocument> },
     Row { name: "explain", what: "planner explain --json", make: schema::<ExplainDocument> },

@@ -34,7 +34,7 @@ fn no_capture(root: &Path) -> Diagnostic {
     captures.sort();
     match captures.first() {
         Some(capture) => diagnostic.help(format!("`{}` holds one", capture.display())),
-        None => diagnostic.help("`planner capture` makes a capture"),
+        None => diagnostic.help(planner_core::read::capture::HOW_TO_CAPTURE),
     }
 }
 

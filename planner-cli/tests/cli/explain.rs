@@ -40,7 +40,7 @@ fn rules_and_codes() {
         --- stderr
         error[A006]: `K-S` is no code, no rule, no address and no line that planner knows
         --> K-S
-         = help: there are: K-SMMUAPER, K-SMMUPGSIZES, K-SWMSI
+         = help: there are: K-S390DMA, K-S390TABLES, K-SMMUAPER, K-SMMUPGSIZES, K-SMMUS2OAS, K-STREAMALIAS, K-SWMSI
 
         --- exit 2
     "#]],

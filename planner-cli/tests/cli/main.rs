@@ -4,6 +4,7 @@
 //! that takes DMA into its 32-bit window; the guests ask for kvmtool and for QEMU; the others have one fault each.
 
 mod check;
+mod conformance;
 mod explain;
 mod files;
 mod plan;

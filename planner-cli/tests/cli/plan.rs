@@ -123,14 +123,14 @@ fn no_layout_has_causes_and_a_way_out() {
     check(
         "plan board.host virt.guest",
         expect![[r#"
-        no layout: 4 GiB of RAM for `virt` on qemu 11.1 virt
-          because DMA into window mem32 0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to
-                  peer before the IOMMU sees it [H-P2PWIN, board.host:17:9]
-          because qemu 11.1 virt starts RAM at 0x4000_0000 and cannot move it [M-QEMU-VIRT-RAM]
-          the largest hole for RAM is 0x8000_0000..=0xfff_ffff_ffff (16382 GiB)
-        help: use kvmtool
-        --- exit 1
-    "#]],
+            no layout: 4 GiB of RAM for `virt` on qemu 11.1 virt
+              because DMA into window mem32 0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to
+                      peer before the IOMMU sees it [H-P2PWIN, board.host:17]
+              because qemu 11.1 virt starts RAM at 0x4000_0000 and cannot move it [M-QEMU-VIRT-RAM]
+              the largest hole for RAM is 0x8000_0000..=0xfff_ffff_ffff (16382 GiB)
+            help: use kvmtool
+            --- exit 1
+        "#]],
     );
 }
 

@@ -132,28 +132,29 @@ fn schemas_by_name() {
     check(
         "schema",
         expect![[r#"
-          host      a host, as input
-          guest     a guest, as input
-          plan      planner plan --json
-          reserved  planner reserved --json
-          check     planner check --json
-          rules     planner rules --json
-          vmm-map   planner vmm VMM --memory … --json
-          explain   planner explain --json
-          vmms      planner vmm --json
-        --- exit 0
-    "#]],
+              host         a host, as input
+              guest        a guest, as input
+              plan         planner plan --json
+              reserved     planner reserved --json
+              check        planner check --json
+              conformance  planner conformance --json
+              rules        planner rules --json
+              vmm-map      planner vmm VMM --memory … --json
+              explain      planner explain --json
+              vmms         planner vmm --json
+            --- exit 0
+        "#]],
     );
     check(
         "schema plam",
         expect![[r#"
-        --- stderr
-        error[A006]: there is no schema `plam`
-        --> plam
-         = help: there are: host, guest, plan, reserved, check, rules, vmm-map, explain, vmms
+            --- stderr
+            error[A006]: there is no schema `plam`
+            --> plam
+             = help: there are: host, guest, plan, reserved, check, conformance, rules, vmm-map, explain, vmms
 
-        --- exit 2
-    "#]],
+            --- exit 2
+        "#]],
     );
     for name in run(&["schema"]).stdout.lines().filter_map(|line| line.split_whitespace().next()) {
         let run = run(&["schema", name]);

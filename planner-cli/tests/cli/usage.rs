@@ -4,10 +4,11 @@ use expect_test::expect;
 
 use crate::{check, run};
 
-const VERBS: [&str; 12] = [
+const VERBS: [&str; 13] = [
     "plan",
     "check",
     "reserved",
+    "conformance",
     "emit",
     "map",
     "fmt",
@@ -118,12 +119,12 @@ fn the_manual_page_is_roff() {
     check(
         "man pla",
         expect![[r#"
-        --- stderr
-        error[A006]: there is no verb `pla`
-        --> pla
-         = help: there are: plan, check, reserved, emit, map, fmt, schema, rules, vmm, explain, completions, man
+            --- stderr
+            error[A006]: there is no verb `pla`
+            --> pla
+             = help: there are: plan, check, reserved, emit, map, fmt, schema, conformance, rules, vmm, explain, completions, man
 
-        --- exit 2
-    "#]],
+            --- exit 2
+        "#]],
     );
 }

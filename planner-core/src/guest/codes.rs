@@ -1,24 +1,6 @@
 //! Diagnostics of the guest room, for `planner explain`.
 
-use crate::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every code of this room.
-        pub static ALL: &[&Code] = &[$(&$name),+];
-    };
-}
-
-codes! {
+crate::diag::diagnostic_codes! {
     NO_MEMORY = "G001" Error "the guest has no memory"
         "Without a size there is nothing to place. Say `memory 16G` in the description or `--memory 16G` on the \
          command line.";

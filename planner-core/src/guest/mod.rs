@@ -11,6 +11,7 @@ use crate::facts::guest::{HazardPolicy, LayoutPolicy, NumaFact, Viommu, VmmKind}
 use crate::ids::PciAddress;
 use crate::size::{PageSize, Size};
 use crate::version::Version;
+use crate::vmm::Request;
 
 /// The needs of one guest.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
@@ -54,4 +55,25 @@ pub struct GuestSpec {
     pub ipa_bits: Option<u8>,
     /// Addresses to keep clear of RAM.
     pub avoid: Vec<Span<Gpa>>,
+}
+
+impl GuestSpec {
+    /// The guest, as its VMM is asked about it.
+    #[must_use]
+    pub fn request(&self) -> Request {
+        Request {
+            kind: self.vmm,
+            version: self.version,
+            arch: self.arch,
+            machine: self.machine.clone(),
+            cpu: self.cpu.clone(),
+            vcpus: self.vcpus,
+            ipa_bits: self.ipa_bits,
+            memory: self.memory,
+            pages: self.pages,
+            hotplug: self.hotplug,
+            slots: self.slots,
+            viommu: self.viommu,
+        }
+    }
 }

@@ -1,24 +1,6 @@
 //! Diagnostics of the host room, for `planner explain`.
 
-use crate::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every code of this room.
-        pub static ALL: &[&Code] = &[$(&$name),+];
-    };
-}
-
-codes! {
+crate::diag::diagnostic_codes! {
     UNKNOWN_NAME = "H001" Error "a name refers to nothing"
         "A root complex names an IOMMU or an MSI controller that the description does not define. Definitions may \
          stand anywhere in the host block, before or after their use; check the spelling against the names listed.";

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::Finding;
 use super::predict::Machine;
+use super::producers::{amd, dart, intel, low_bits, smmu};
 use super::rules::{self, Rule};
 use crate::addr::{Iova, Span};
 use crate::diag::Origin;
 use crate::facts::Arch;
 use crate::facts::host::IommuModel;
 use crate::host::{Device, Iommu};
-use crate::size::{PageSize, PageSizes, Size};
+use crate::size::{PageSize, PageSizes};
 use crate::version::KernelVersion;
 
 /// What the page tables of a group can map.
@@ -58,11 +59,6 @@ fn narrow(machine: &Machine<'_>, all: &mut Translated, iommu: Option<&Iommu>, mo
     all.page_sizes = PageSizes::from_bitmap(common);
 }
 
-fn low_bits(bits: u8) -> Span<Iova> {
-    let last = 1_u64.checked_shl(u32::from(bits)).map_or(u64::MAX, |end| end.wrapping_sub(1));
-    Span::of(0, last).expect("no address lies below 0")
-}
-
 fn default_bits(machine: &Machine<'_>, model: Option<IommuModel>) -> (u8, &'static Rule) {
     let x86 = machine.host.arch == Arch::X86_64;
     match model {
@@ -87,61 +83,11 @@ fn page_sizes(
     said: Option<PageSizes>,
 ) -> PageSizes {
     match model {
-        Some(model) if model.is_smmu() => {
-            one_granule(said.unwrap_or(PageSizes::from_bitmap(SMMU_PAGES)), page_size)
-        }
-        Some(IommuModel::AmdVi) => said.unwrap_or(amd_pages(version)),
-        Some(IommuModel::IntelVtd) => said.unwrap_or(PageSizes::from_bitmap(0x4020_1000)),
-        Some(IommuModel::AppleDart) => said.unwrap_or(PageSizes::from_bitmap(0x4000)),
+        Some(model) if model.is_smmu() => smmu::granule_pages(said.unwrap_or(smmu::ALL_PAGES), page_size),
+        Some(IommuModel::AmdVi) => said.unwrap_or(amd::pages(version)),
+        Some(IommuModel::IntelVtd) => said.unwrap_or(intel::PAGES),
+        Some(IommuModel::AppleDart) => said.unwrap_or(dart::PAGES),
         // Whatever the host kernel can: the bits from its page size up.
         _ => said.unwrap_or(PageSizes::from_bitmap(page_size.size().bytes().wrapping_neg())),
-    }
-}
-
-/// Every page size of the three granules (Arm ARM, D8.2).
-const SMMU_PAGES: u64 = 0x4020_1000 | 0x0200_4000 | 0x2001_0000;
-
-/// Bits 12 to 51, or all from 12, without 512 GiB (drivers/iommu/amd/amd_iommu_types.h, `AMD_IOMMU_PGSIZES`).
-fn amd_pages(version: KernelVersion) -> PageSizes {
-    let newer = rules::AMD_PGSIZES_NEW.holds(version);
-    PageSizes::from_bitmap(if newer { 0x000f_ff7f_ffff_f000 } else { 0xffff_ff7f_ffff_f000 })
-}
-
-/// The pages of the one granule that the SMMU's page tables use (drivers/iommu/io-pgtable-arm.c,
-/// `arm_lpae_restrict_pgsizes`).
-fn one_granule(supported: PageSizes, page_size: PageSize) -> PageSizes {
-    let (bitmap, page) = (supported.bitmap(), page_size.size().bytes());
-    let smaller = bitmap & page.wrapping_sub(1);
-    let granule = if bitmap & page != 0 {
-        page
-    } else if smaller != 0 {
-        1 << smaller.ilog2()
-    } else {
-        bitmap & bitmap.wrapping_neg()
-    };
-    let of_granule = match Size::from_bytes(granule) {
-        g if g == Size::kib(4) => 0x4020_1000,
-        g if g == Size::kib(16) => 0x0200_4000,
-        g if g == Size::kib(64) => 0x2001_0000,
-        _ => 0,
-    };
-    PageSizes::from_bitmap(bitmap & of_granule)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_smmu_uses_the_granule_of_the_host_kernel() {
-        let all = PageSizes::from_bitmap(SMMU_PAGES);
-        let small = PageSizes::from_bitmap(0x4020_1000);
-        let large = PageSizes::from_bitmap(0x2001_0000);
-        assert_eq!(one_granule(all, PageSize::K4).bitmap(), 0x4020_1000);
-        assert_eq!(one_granule(all, PageSize::K16).bitmap(), 0x0200_4000);
-        assert_eq!(one_granule(all, PageSize::K64).bitmap(), 0x2001_0000);
-        assert_eq!(one_granule(small, PageSize::K64).bitmap(), 0x4020_1000);
-        assert_eq!(one_granule(large, PageSize::K4).bitmap(), 0x2001_0000);
-        assert_eq!(one_granule(PageSizes::default(), PageSize::K4).bitmap(), 0);
     }
 }

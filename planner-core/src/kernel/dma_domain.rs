@@ -3,7 +3,7 @@
 //!
 //! Guests never see these addresses. They matter where a doorbell is mapped for a device that stays with the host, and
 //! where somebody asks why a device of the host got this address or none. The allocator itself is in
-//! [`iova`](super::iova), what is reserved when a domain is set up in [`reserve`], and the doorbells of domains that
+//! [`iova`](super::iova), what is reserved when a domain is set up in `reserve`, and the doorbells of domains that
 //! user space owns in [`msi`](super::msi). What is left out: page tables, flush queues and bounce buffers.
 
 mod reserve;

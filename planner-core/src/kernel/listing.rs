@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::predict::{Cause, Machine, ProbedMsi};
 use super::resv::{RawRegion, group_regions};
 use super::rules::{self, Rule};
-use super::{Basis, Difference, ReservedRegion, ResvKind, software_msi_window};
+use super::{Basis, Difference, DifferenceWeight, ReservedRegion, ResvKind, software_msi_window};
 use crate::addr::{Address, Iova};
 use crate::diag::Origin;
 use crate::facts::Arch;
@@ -29,10 +29,7 @@ pub(super) fn weigh(
     group: &Group,
     devices: &[&Device],
 ) -> Weighed {
-    let model = devices
-        .iter()
-        .find_map(|device| own.model(device))
-        .or_else(|| group.listed.as_ref().and(own.common_model()));
+    let model = group_model(own, group, devices);
     let Some(listed) = &group.listed else {
         let reserved = predicted(asked.unwrap_or(own), devices, ProbedMsi::Unknown, Vec::new());
         return Weighed { reserved, differences: Vec::new() };
@@ -49,6 +46,19 @@ pub(super) fn weigh(
     let unexplained = differences.iter().filter(|difference| difference.only == Basis::Listed);
     let kept = unexplained.map(|difference| difference.region.clone()).collect();
     Weighed { reserved: predicted(asked, devices, probed, kept), differences }
+}
+
+/// What the drivers would give for a group that the kernel listed, in the kernel's order.
+pub(super) fn foretold(own: &Machine<'_>, group: &Group, devices: &[&Device]) -> Vec<ReservedRegion> {
+    let model = group_model(own, group, devices);
+    let listed = group.listed.iter().flatten().map(|region| (raw(region, model, own.host.arch), region));
+    let classified: Vec<(RawRegion, &ListedRegion)> = listed.collect();
+    predicted(own, devices, probed(model, &classified), Vec::new())
+}
+
+fn group_model(own: &Machine<'_>, group: &Group, devices: &[&Device]) -> Option<IommuModel> {
+    let named = devices.iter().find_map(|device| own.model(device));
+    named.or_else(|| group.listed.as_ref().and(own.common_model()))
 }
 
 /// Whether the hypervisor of a virtio-iommu reported an MSI region, so that its driver adds no window.
@@ -162,12 +172,17 @@ fn explain(
     listed.iter().map(explain_one).collect()
 }
 
+/// Whether a region has the size and alignment of the translation frame of an ITS, 64 KiB.
+fn is_its_frame(raw: &RawRegion) -> bool {
+    raw.length == 0x1_0000 && raw.start.is_multiple_of(0x1_0000)
+}
+
 fn likeliest(raw: &RawRegion, model: Option<IommuModel>) -> &'static Rule {
     match (raw.kind, model) {
         (ResvKind::SoftwareMsi, Some(IommuModel::VirtioIommu)) => &rules::VIOMMU_SWMSI,
         (ResvKind::SoftwareMsi, _) => &rules::SWMSI,
         (_, Some(IommuModel::VirtioIommu)) => &rules::VIOMMU_RESV,
-        (ResvKind::Msi, Some(IommuModel::HisiliconHi161x)) => &rules::HI161X,
+        (ResvKind::Msi, Some(model)) if model.is_smmuv3() && is_its_frame(raw) => &rules::HI161X,
         (ResvKind::Direct, Some(IommuModel::IntelVtd)) => &rules::RMRR,
         (ResvKind::DirectRelaxable, Some(IommuModel::IntelVtd)) if raw.start == 0 => &rules::FLOPPY,
         (ResvKind::DirectRelaxable, Some(IommuModel::IntelVtd)) => &rules::RMRR,
@@ -182,11 +197,8 @@ fn differences(group: &Group, listed: &[ReservedRegion], expected: &[ReservedReg
         regions.iter().map(|region| (line(region), ())).collect()
     };
     let (in_listing, in_prediction) = (lines(listed), lines(expected));
-    let only = |region: &ReservedRegion, only: Basis, because: &str| Difference {
-        group: group.id,
-        region: region.clone(),
-        only,
-        because: because.to_owned(),
+    let only = |region: &ReservedRegion, only: Basis, (weight, because): (DifferenceWeight, &str)| {
+        Difference { group: group.id, region: region.clone(), only, weight, because: because.to_owned() }
     };
     let mut differences: Vec<Difference> = listed
         .iter()
@@ -202,27 +214,46 @@ fn differences(group: &Group, listed: &[ReservedRegion], expected: &[ReservedReg
     differences
 }
 
-fn predicted_only(region: &ReservedRegion) -> &'static str {
+fn predicted_only(region: &ReservedRegion) -> (DifferenceWeight, &'static str) {
     if region.rule == rules::FLOPPY.id {
-        "the kernel did not list it: it is built without CONFIG_INTEL_IOMMU_FLOPPY_WA"
+        (
+            DifferenceWeight::Unforeseen,
+            "the kernel did not list it: it is built without CONFIG_INTEL_IOMMU_FLOPPY_WA",
+        )
     } else if region.rule == rules::RMR.id {
-        "the kernel did not list it: firmware does not ask to preserve the boot configuration (_DSM function 5)"
+        (
+            DifferenceWeight::Unforeseen,
+            "the kernel did not list it: firmware does not ask to preserve the boot configuration (_DSM \
+             function 5)",
+        )
     } else {
-        "a rule makes this region, but the kernel did not list it: the rule, or the fact that it rests on, is \
-         wrong for this host"
+        (
+            DifferenceWeight::Contradiction,
+            "a rule makes this region, but the kernel did not list it: the rule, or the fact that it rests \
+             on, is wrong for this host",
+        )
     }
 }
 
-fn listed_only(region: &ReservedRegion) -> &'static str {
+fn listed_only(region: &ReservedRegion) -> (DifferenceWeight, &'static str) {
     match region.kind {
-        ResvKind::Direct | ResvKind::DirectRelaxable | ResvKind::Reserved => {
+        ResvKind::Direct | ResvKind::DirectRelaxable | ResvKind::Reserved => (
+            DifferenceWeight::Unforeseen,
             "the kernel lists it, and the facts about the host name no firmware table or device property \
-             that asks for it: nothing contradicts it, it could only not be foreseen"
-        }
-        ResvKind::Msi if region.rule == rules::VIOMMU_RESV.id => {
+             that asks for it: nothing contradicts it, it could only not be foreseen",
+        ),
+        ResvKind::Msi if region.rule == rules::VIOMMU_RESV.id => (
+            DifferenceWeight::Unforeseen,
             "the hypervisor reported it to the guest kernel, which no table tells: it could only not be \
-             foreseen"
+             foreseen",
+        ),
+        ResvKind::Msi if region.rule == rules::HI161X.id => (
+            DifferenceWeight::Unforeseen,
+            "the kernel lists it: the IORT says that the SMMU is of the model that does not translate \
+             doorbells, and the IORT is not among the facts",
+        ),
+        ResvKind::Msi | ResvKind::SoftwareMsi => {
+            (DifferenceWeight::Contradiction, "the kernel lists it, and no rule makes it for this IOMMU")
         }
-        ResvKind::Msi | ResvKind::SoftwareMsi => "the kernel lists it, and no rule makes it for this IOMMU",
     }
 }

@@ -3,6 +3,7 @@
 //! One file per mechanism; which version does what is data in [`rules`], not `if`s in the mechanisms.
 
 mod aperture;
+pub mod conformance;
 pub mod dma_domain;
 pub mod errno;
 mod findings;
@@ -11,6 +12,7 @@ pub mod iommufd;
 mod listing;
 pub mod msi;
 mod predict;
+pub mod producers;
 pub mod report;
 pub mod resv;
 pub mod rules;
@@ -209,6 +211,16 @@ pub struct GroupReport {
     pub hazards: Vec<Hazard>,
 }
 
+/// What a difference says about the rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DifferenceWeight {
+    /// It could not be foreseen: the facts lack what the kernel knew.
+    Unforeseen,
+    /// A rule, or a fact that it rests on, is wrong for this host.
+    Contradiction,
+}
+
 /// A difference between what the kernel listed and what the rules predict.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Difference {
@@ -218,6 +230,8 @@ pub struct Difference {
     pub region: ReservedRegion,
     /// Which side has it alone.
     pub only: Basis,
+    /// Whether a rule is contradicted by it.
+    pub weight: DifferenceWeight,
     /// What that means, in one sentence.
     pub because: String,
 }

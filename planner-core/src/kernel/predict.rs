@@ -4,15 +4,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ResvKind;
+use super::producers::{amd, dart, intel, iort, smmu, x86_interrupts};
 use super::resv::RawRegion;
 use super::rules::{self, Rule};
-use super::{ResvKind, software_msi_window};
 use crate::addr::{Address, Iova, Span};
 use crate::diag::Origin;
 use crate::facts::host::{FirmwareKind, FirmwareRegionFact, IommuModel, WindowKind};
 use crate::host::{Device, Doorbell, DoorbellSource, Host, Iommu, Window};
 use crate::ids::{PciAddress, PciClass};
-use crate::size::{PageSize, Size};
+use crate::size::PageSize;
 use crate::version::KernelVersion;
 
 /// A region with the reason for it.
@@ -138,8 +139,8 @@ impl<'a> Machine<'a> {
     /// `intel_iommu_get_resv_regions`.
     fn intel(&self, device: &Device) -> Vec<Cause> {
         let mut causes = self.firmware_regions(device, IommuModel::IntelVtd);
-        if device.class.is_some_and(|class| class.base_and_sub() == ISA_BRIDGE) {
-            let raw = RawRegion::from_ends(0, 0xff_ffff, ResvKind::DirectRelaxable);
+        if intel::is_isa_bridge(device.class) {
+            let raw = intel::floppy();
             causes.push(Cause { raw, rule: &rules::FLOPPY, origin: device.origin.clone() });
         }
         causes.push(self.interrupt_range(device));
@@ -150,28 +151,22 @@ impl<'a> Machine<'a> {
     fn amd(&self, device: &Device) -> Vec<Cause> {
         let mut causes = self.firmware_regions(device, IommuModel::AmdVi);
         causes.push(self.interrupt_range(device));
-        let raw = RawRegion::from_ends(0xfd_0000_0000, 0xff_ffff_ffff, ResvKind::Reserved);
+        // What all IOMMUs say of the range is not among the facts.
+        let raw = amd::hyper_transport_range();
         causes.push(Cause { raw, rule: &rules::AMD_HT, origin: self.iommu_origin(device) });
         causes
     }
 
-    /// `apple_dart_get_resv_regions`: the page of `CONFIG_PCIE_APPLE_MSI_DOORBELL_ADDR`.
+    /// `apple_dart_get_resv_regions`.
     fn dart(&self, device: &Device) -> Vec<Cause> {
-        let page = self.page_size.size();
-        let raw = RawRegion {
-            start: page.round_down(0xffff_f000),
-            length: page.bytes(),
-            kind: ResvKind::Msi,
-            prot: 0,
-        };
+        let raw = dart::doorbell_page(self.page_size);
         let mut causes = vec![Cause { raw, rule: &rules::DART_MSI, origin: self.iommu_origin(device) }];
         causes.extend(self.firmware_regions(device, IommuModel::AppleDart));
         causes
     }
 
     fn interrupt_range(&self, device: &Device) -> Cause {
-        let raw = RawRegion::from_ends(0xfee0_0000, 0xfeef_ffff, ResvKind::Msi);
-        Cause { raw, rule: &rules::X86_MSI, origin: self.iommu_origin(device) }
+        Cause { raw: x86_interrupts(), rule: &rules::X86_MSI, origin: self.iommu_origin(device) }
     }
 
     fn iommu_origin(&self, device: &Device) -> Origin {
@@ -191,9 +186,7 @@ impl<'a> Machine<'a> {
     ) -> Cause {
         let rule = firmware_rule(region, model);
         let mut kind = match region.kind {
-            FirmwareKind::Direct if rule.id == rules::RMRR.id && class.is_some_and(takes_over) => {
-                ResvKind::DirectRelaxable
-            }
+            FirmwareKind::Direct if rule.id == rules::RMRR.id => intel::rmrr_kind(class),
             FirmwareKind::Direct => ResvKind::Direct,
             FirmwareKind::DirectRelaxable => ResvKind::DirectRelaxable,
             FirmwareKind::Reserved => ResvKind::Reserved,
@@ -222,34 +215,20 @@ fn pinned(doorbell: &Doorbell) -> Cause {
     Cause { raw, rule: &rules::FIXED_DOORBELL, origin: doorbell.origin.clone() }
 }
 
-/// PCI class of an ISA bridge, base class and sub-class (PCI Code and ID Assignment Specification, 1.7).
-const ISA_BRIDGE: u32 = 0x0601;
-/// PCI class of a USB controller (PCI Code and ID Assignment Specification, 1.13).
-const USB: u32 = 0x0c03;
-/// PCI base class of display controllers (PCI Code and ID Assignment Specification, 1.4).
-const DISPLAY: u32 = 0x03;
-
-/// Whether the driver of a device takes over from firmware, which makes its RMRR relaxable
-/// (drivers/iommu/intel/iommu.c, `device_rmrr_is_relaxable`).
-fn takes_over(class: PciClass) -> bool {
-    class.base_and_sub() == USB || class.base_and_sub() >> 8 == DISPLAY
-}
-
 fn window(rule: &'static Rule, iommu: Option<&Iommu>) -> Cause {
-    let span = software_msi_window();
-    let raw = RawRegion::from_ends(span.first().get(), span.last().get(), ResvKind::SoftwareMsi);
-    Cause { raw, rule, origin: iommu.map_or(Origin::Unstated, |iommu| iommu.origin.clone()) }
+    Cause {
+        raw: smmu::msi_window(),
+        rule,
+        origin: iommu.map_or(Origin::Unstated, |iommu| iommu.origin.clone()),
+    }
 }
 
-/// The translation frame of an ITS, 64 KiB from 64 KiB above its base (drivers/acpi/arm64/iort.c,
-/// `iort_iommu_msi_get_resv_regions`).
+/// The doorbell of an ITS that the SMMU does not translate.
 fn hi161x(doorbell: &Doorbell) -> Option<Cause> {
     if doorbell.source != DoorbellSource::Its {
         return None;
     }
-    let frame = Size::kib(64);
-    let start = doorbell.frame.first().checked_add(frame)?.get();
-    let raw = RawRegion { start, length: frame.bytes(), kind: ResvKind::Msi, prot: 0 };
+    let raw = iort::its_frame(doorbell.frame.first().get());
     Some(Cause { raw, rule: &rules::HI161X, origin: doorbell.origin.clone() })
 }
 
@@ -277,17 +256,14 @@ pub(super) fn firmware_rule(region: &FirmwareRegionFact, model: IommuModel) -> &
 
 /// Start and length of a firmware region as the table's reader rounds it to pages of the host kernel.
 fn firmware_pages(rule: &Rule, span: Span<Iova>, page_size: PageSize) -> (u64, u64) {
-    let (start, page) = (span.first().get(), page_size.size());
+    let start = span.first().get();
     let length = span.last().get().wrapping_sub(start).wrapping_add(1);
-    let round_up = |value: u64| page.round_up(value).unwrap_or(0);
     if rule.id == rules::IVMD.id {
-        return (round_up(start), round_up(length));
+        let region = amd::ivmd(start, length);
+        (region.start, region.length)
+    } else if rule.id == rules::RMR.id {
+        iort::rmr_pages(start, length, page_size)
+    } else {
+        (start, length)
     }
-    let granule = Size::kib(64);
-    let aligned = granule.round_down(start) == start && granule.round_down(length) == length;
-    if rule.id == rules::RMR.id && !aligned {
-        let offset = start.wrapping_sub(page.round_down(start));
-        return (page.round_down(start), round_up(length.wrapping_add(offset)));
-    }
-    (start, length)
 }

@@ -65,6 +65,20 @@ pub fn sysfs_text_of(host: &Host, group: GroupId) -> Option<String> {
     report.sysfs_text(group)
 }
 
+/// What `reserved_regions` of every group would say by the rules alone, under the host's own kernel, in the order of the
+/// host's groups; what the kernel listed is not looked at, except for what only a hypervisor knows.
+#[must_use]
+pub fn foretold_sysfs_texts(host: &Host) -> Vec<String> {
+    let own = Machine::new(host, host.kernel.version, host.kernel.page_size);
+    let text = |group: &Group| {
+        let devices: Vec<&Device> =
+            group.devices.iter().filter_map(|&address| host.device(address)).collect();
+        let raws: Vec<RawRegion> = listing::foretold(&own, group, &devices).iter().map(to_raw).collect();
+        sysfs_text(&raws, own.version, own.page_size)
+    };
+    host.groups.iter().map(text).collect()
+}
+
 impl ReservedReport {
     /// The exact text of a group's `reserved_regions` under the kernel asked about, or `None` when there is no such
     /// group or the kernel has no such file.

@@ -2,7 +2,7 @@
 //!
 //! Everything here computes as the kernel does, with start and length in 64 bits that wrap, so that the outcome is the
 //! same to the byte for lengths of zero and regions that end at 2^64-1. Which regions there are is told by
-//! [`crate::kernel::report`].
+//! [`mod@crate::kernel::report`].
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

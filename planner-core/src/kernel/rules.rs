@@ -4,22 +4,32 @@
 //! (`rules::DIRECT_BLOCKS.holds(version)`) and compare no versions themselves. The rows stand in one file per subject;
 //! this file holds their shape, the whole table and the lookup. What the rows do is elsewhere in [`crate::kernel`].
 
+mod address_space;
+mod container;
 mod dma;
 mod doorbells;
+mod drivers;
 mod firmware;
+mod groups;
 mod iommufd;
 mod listing;
 mod platform;
 mod producers;
+mod tables;
 mod type1;
 
+pub use address_space::*;
+pub use container::*;
 pub use dma::*;
 pub use doorbells::*;
+pub use drivers::*;
 pub use firmware::*;
+pub use groups::*;
 pub use iommufd::*;
 pub use listing::*;
 pub use platform::*;
 pub use producers::*;
+pub use tables::*;
 pub use type1::*;
 
 use serde::Serialize;
@@ -93,12 +103,17 @@ impl Rule {
     }
 }
 
-const SECTIONS: [&[Rule]; 8] = [
+const SECTIONS: [&[Rule]; 13] = [
     producers::ROWS,
+    drivers::ROWS,
     firmware::ROWS,
+    tables::ROWS,
     listing::ROWS,
+    groups::ROWS,
     type1::ROWS,
+    container::ROWS,
     iommufd::ROWS,
+    address_space::ROWS,
     dma::ROWS,
     doorbells::ROWS,
     platform::ROWS,
@@ -181,7 +196,7 @@ const ALWAYS: Option<KernelVersion> = None;
 
 #[cfg(test)]
 mod tests {
-    use expect_test::expect;
+    use expect_test::expect_file;
 
     use super::*;
 
@@ -228,51 +243,6 @@ mod tests {
             .filter(|rule| rule.since.is_some() || rule.until.is_some())
             .map(|rule| format!("{:<14} {:<22} {:?}\n", rule.id, rule.versions(), rule.confidence))
             .collect();
-        expect![[r#"
-            K-SWMSI        since 4.11             Documented
-            K-VIOMMUMSI    since 5.3              Believed
-            K-VIOMMURESV   since 5.3              Believed
-            K-X86MSI       since 4.11             Documented
-            K-AMDHT        since 4.11             Documented
-            K-DARTMSI      since 5.16             Believed
-            K-AMDPGSIZES   since 6.12             Believed
-            K-DIRECTBLOCK  since 6.6              Believed
-            K-DIRECTHOLE   before 6.6             Believed
-            K-RMRRINELIGIBLE before 6.6             Believed
-            K-RELAXABLE    since 5.3              Documented
-            K-RELAXEDDIRECT before 5.3             Documented
-            K-RMR          since 6.0              Believed
-            K-RMRR         since 4.11             Documented
-            K-FLOPPYWA     since 5.3              Believed
-            K-IVMD         since 4.11             Documented
-            K-OFIOVA       since 6.3              Believed
-            K-HI161X       since 4.17             Believed
-            K-WINLISTED    4.11 to before 4.18    Believed
-            K-WINHOSTONLY  since 4.18             Believed
-            K-FIRMWARE     since 4.11             Documented
-            K-RESVSYSFS    since 4.11             Documented
-            K-RESVMERGE    since 4.11             Read
-            K-RESVPAGE     since 6.12             Believed
-            K-LISTED       since 4.11             Documented
-            K-T1RANGES     since 5.4              Documented
-            K-T1HOLE       since 5.4              Documented
-            K-T1APER       since 5.4              Documented
-            K-T1CONFLICT   since 5.4              Documented
-            K-T1EDGE       since 6.18             Believed
-            K-ISOGROUP     since 6.3              Believed
-            K-ISOANY       before 6.3             Believed
-            K-IOMMUFD      since 6.2              Believed
-            K-FDRANGES     since 6.2              Read
-            K-FDONEMSI     since 6.2              Read
-            K-FDGRANULE    since 6.2              Read
-            K-FDISO        since 6.2              Read
-            K-FDSWMSI      since 6.15             Believed
-            K-DOORBELLS    since 4.11             Read
-            K-DOORBELLOVERRUN since 4.11             Read
-            K-HWMSI        since 4.11             Read
-            K-NOCOOKIE     since 6.15             Believed
-            K-FIXEDBELL    since 4.11             Believed
-        "#]]
-        .assert_eq(&text);
+        expect_file!["rules/versions.txt"].assert_eq(&text);
     }
 }

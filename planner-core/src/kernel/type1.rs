@@ -5,6 +5,7 @@
 
 pub mod container;
 pub mod mappings;
+mod tree;
 
 use super::ResvKind;
 use super::resv::RawRegion;
@@ -27,10 +28,11 @@ impl IovaList {
         &self.ranges
     }
 
-    /// Whether a request may be mapped: it must lie within a single range (`vfio_iommu_iova_dma_valid`).
+    /// Whether a request from `start` to `end` inclusive may be mapped: it must lie within a single range (`vfio_iommu_iova_dma_valid`).
     #[must_use]
-    pub fn allows(&self, request: Span<Iova>) -> bool {
-        self.ranges.is_empty() || self.ranges.iter().any(|range| range.covers(request))
+    pub fn allows(&self, start: Iova, end: Iova) -> bool {
+        self.ranges.is_empty()
+            || self.ranges.iter().any(|range| range.first() <= start && end <= range.last())
     }
 
     /// Narrows the ranges to an aperture (`vfio_iommu_aper_resize`). A range of which only one address would be left

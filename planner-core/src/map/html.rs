@@ -1,6 +1,6 @@
 //! The picture as a self-contained page: the SVG and a table of its bands, which is what a screen reader reads.
 
-use super::label::{escape, size};
+use super::label::escape;
 use super::{AddressMap, Band, Lane, svg};
 
 /// The page. It has no script and fetches nothing; its policy forbids both.
@@ -57,7 +57,7 @@ fn row(band: &Band) -> String {
     format!(
         "<tr{class}><td><code>{}</code></td><td class=\"size\">{}</td><td>{}</td><td>{}</td><td>{mark}{}{}{}</td></tr>\n",
         band.span,
-        size(band.span),
+        band.size(),
         escape(&band.name),
         band.kind.legend(),
         part("", &band.because, " "),

@@ -24,7 +24,7 @@ pub use drawing::{Drawing, Rect};
 pub use html::html;
 pub use palette::{BandKind, Colours, Texture};
 pub use svg::{style, svg};
-pub use text::{Color, Glyphs, TextStyle, listing, text};
+pub use text::{Glyphs, TextStyle, listing, text};
 
 use std::collections::BTreeSet;
 
@@ -106,11 +106,16 @@ pub struct Band {
 }
 
 impl Band {
+    /// Its size in at most nine columns: exact where four digits are enough, else rounded and marked with `~`.
+    #[must_use]
+    pub fn size(&self) -> String {
+        label::size(self.span)
+    }
+
     /// Everything about the band in one line.
     #[must_use]
     pub fn words(&self, lane: LaneKind) -> String {
-        let size = crate::size::binary_size(self.span.size_bytes());
-        let (lane, kind) = (lane.title(), self.kind.legend());
+        let (size, lane, kind) = (self.size(), lane.title(), self.kind.legend());
         let mut words = format!("{lane}: {}, {} ({size}), {kind}", self.name, self.span);
         for (open, text, close) in
             [(". ", &self.because, ""), (" [", &self.rule, "]"), (" (", &self.origin, ")")]
@@ -165,8 +170,11 @@ pub enum Layout<'a> {
     Attempt(Attempt<'a>),
 }
 
-/// The groups that the picture of a guest is about: those of its devices, or all (an empty list) when the layout shall
-/// hold for every device of the host or when no device is passed.
+/// A number that no group has: Linux counts groups from 0 (drivers/iommu/iommu.c, `iommu_group_ida`).
+const NO_GROUP: GroupId = GroupId(u32::MAX);
+
+/// The groups whose reservations the guest's layout minds, as [`AddressMap::new`] takes them: those of its devices, or all
+/// (an empty list) when the layout shall hold for every device of the host. Without a device it minds none.
 #[must_use]
 pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
     if guest.policy == LayoutPolicy::Portable {
@@ -174,7 +182,7 @@ pub fn groups_of(host: &Host, guest: &GuestSpec) -> Vec<GroupId> {
     }
     let groups: BTreeSet<GroupId> =
         guest.pass.iter().filter_map(|&address| host.device(address)?.group).collect();
-    groups.into_iter().collect()
+    if groups.is_empty() { vec![NO_GROUP] } else { groups.into_iter().collect() }
 }
 
 impl AddressMap {

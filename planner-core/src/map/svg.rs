@@ -266,7 +266,7 @@ fn inscription(band: &Band, x: usize, y: usize, width: usize, height: usize) -> 
     let name = escape(&fit_wide(&band.name, columns));
     let mut out = format!("<text class=\"name\" x=\"{x}\" y=\"{}\">{name}</text>", y.saturating_add(17));
     if height >= 40 {
-        let words = format!("{} {}", label::size(band.span), band.rule);
+        let words = format!("{} {}", band.size(), band.rule);
         let words = escape(&fit_wide(words.trim(), columns));
         out.push_str(&format!("<text class=\"note\" x=\"{x}\" y=\"{note}\">{words}</text>"));
     }

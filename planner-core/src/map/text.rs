@@ -3,6 +3,7 @@
 use super::label::{self, SIZE_COLUMNS, fit, one_column_each};
 use super::{AddressMap, Band, BandKind, Lane, MOST_TRACKS, Segment};
 use crate::addr::{Address, grouped_hex};
+use crate::render::Color;
 
 /// With what the picture is drawn.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -14,16 +15,6 @@ pub enum Glyphs {
     Box,
 }
 
-/// Whether the picture has colours.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Color {
-    /// None.
-    #[default]
-    Plain,
-    /// The terminal's own sixteen, by ANSI escape sequences.
-    Ansi,
-}
-
 /// How a picture or a listing is set.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TextStyle {
@@ -31,13 +22,13 @@ pub struct TextStyle {
     pub width: usize,
     /// With what it is drawn.
     pub glyphs: Glyphs,
-    /// Colours.
+    /// Whether to colour it: the terminal's own sixteen.
     pub color: Color,
 }
 
 impl Default for TextStyle {
     fn default() -> Self {
-        Self { width: 80, glyphs: Glyphs::Box, color: Color::Plain }
+        Self { width: 80, glyphs: Glyphs::Box, color: Color::Never }
     }
 }
 
@@ -109,8 +100,8 @@ impl<'a> Page<'a> {
 
     fn paint(&self, sgr: &str, text: &str) -> String {
         match self.style.color {
-            Color::Plain => text.to_owned(),
-            Color::Ansi => format!("\x1b[{sgr}m{text}\x1b[0m"),
+            Color::Never => text.to_owned(),
+            Color::Always => format!("\x1b[{sgr}m{text}\x1b[0m"),
         }
     }
 
@@ -250,7 +241,7 @@ impl<'a> Page<'a> {
         let paint = band.kind.paint();
         let mark = if band.conflict { self.pick("!", "✗") } else { " " };
         let glyph = self.paint(paint.sgr, &self.pick(paint.ascii, paint.boxed).to_string());
-        let size = label::size(band.span);
+        let size = band.size();
         let name = self.plain(&band.name);
         let mut out = format!("{mark} {glyph} {}  {size}  {name}\n", band.span);
         let rule = if band.rule.is_empty() { String::new() } else { format!("[{}] ", band.rule) };

@@ -57,7 +57,8 @@ pub fn explain(problem: &Problem) -> Conflict {
 }
 
 /// A minimal unsolvable subset of the constraints, in their order. Found by trying to do without each in turn, those
-/// that explain least first: regions that take little of the space where RAM would lie, then larger ones, then the VMM.
+/// that explain least first: that the VMM must accept the layout, then regions that take little of the space where RAM
+/// would lie, then larger ones, then the VMM's rules on RAM.
 #[must_use]
 pub fn minimal_core(problem: &Problem) -> Vec<Constraint> {
     let top = attempted(problem).last().map_or(Gpa::at(u64::MAX), |span| span.last());
@@ -89,10 +90,10 @@ fn chosen(problem: &Problem, kept: &[bool]) -> Vec<Constraint> {
 /// Small weights are dropped first.
 fn weight(constraint: &Constraint, top: Gpa) -> (u8, u128) {
     match &constraint.demand {
-        Demand::BarsKeepOut(_) => (0, 0),
-        Demand::KeepOut(_) => (1, constraint.bytes_below(top)),
-        Demand::BarRoom => (2, 0),
-        Demand::VmmAccepts => (3, 0),
+        Demand::VmmAccepts => (0, 0),
+        Demand::BarsKeepOut(_) => (1, 0),
+        Demand::KeepOut(_) => (2, constraint.bytes_below(top)),
+        Demand::BarRoom => (3, 0),
         Demand::PieceRule => (4, 0),
         Demand::BootRule => (5, 0),
     }

@@ -7,6 +7,7 @@ use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
 use crate::guest::GuestSpec;
 use crate::host::{Device, Host};
+use crate::kernel::msi::MsiCookie;
 use crate::kernel::{Basis, Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::size::Size;
 use crate::span_set::SpanSet;
@@ -86,7 +87,7 @@ impl Problem {
                 page_size: reserved.page_size,
             },
             guest: guest.clone(),
-            request: request(guest),
+            request: guest.request(),
             constraints: Vec::new(),
             blockers: Vec::new(),
             host_settings: Vec::new(),
@@ -302,23 +303,6 @@ impl Problem {
     }
 }
 
-fn request(guest: &GuestSpec) -> Request {
-    Request {
-        kind: guest.vmm,
-        version: guest.version,
-        arch: guest.arch,
-        machine: guest.machine.clone(),
-        cpu: guest.cpu.clone(),
-        vcpus: guest.vcpus,
-        ipa_bits: guest.ipa_bits,
-        memory: guest.memory,
-        pages: guest.pages,
-        hotplug: guest.hotplug,
-        slots: guest.slots,
-        viommu: guest.viommu,
-    }
-}
-
 fn is_bridge(device: &Device) -> bool {
     device.class.is_some_and(crate::ids::PciClass::is_bridge)
 }
@@ -382,21 +366,18 @@ fn region_reason(region: &ReservedRegion, group: &GroupReport) -> Reason {
     }
 }
 
+/// Where MSIs of all the groups go. The VMM puts the groups into one container, so they share the window and its pages.
 fn msi_plan(groups: &[&GroupReport], reserved: &ReservedReport) -> Option<MsiPlan> {
     let window = groups.iter().find_map(|group| group.msi.as_ref())?;
+    let mut cookie = MsiCookie::new(window.base, reserved.page_size, Span::full());
     let mut doorbells: Vec<DoorbellPlan> = Vec::new();
     for doorbell in groups.iter().filter_map(|group| group.msi.as_ref()).flat_map(|msi| &msi.doorbells) {
-        let plan = DoorbellPlan { address: doorbell.address, iova: doorbell.iova };
-        if !doorbells.contains(&plan) {
-            doorbells.push(plan);
+        let known = doorbells.iter().any(|plan| plan.address == doorbell.address);
+        if !known && let Some(iova) = cookie.map(doorbell.address) {
+            doorbells.push(DoorbellPlan { address: doorbell.address, iova });
         }
     }
-    let capacity = window.span.size_bytes() / u128::from(reserved.page_size.size().bytes());
-    Some(MsiPlan {
-        span: window.span,
-        capacity_pages: u64::try_from(capacity).unwrap_or(u64::MAX),
-        doorbells,
-    })
+    Some(MsiPlan { span: window.span, capacity_pages: window.doorbell_pages, doorbells })
 }
 
 /// Everything above so many address bits; nothing for 64 or more.

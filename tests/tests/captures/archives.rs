@@ -139,16 +139,16 @@ fn an_archive_without_a_capture_is_an_error() {
     check(
         &Archive::new().file("README", b"hello").gzip(),
         &expect![[r#"
-        error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-            help: `planner capture` makes a capture
-    "#]],
+            error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
+                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+        "#]],
     );
     check(
         &gzip(b""),
         &expect![[r#"
-        error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-            help: `planner capture` makes a capture
-    "#]],
+            error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
+                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+        "#]],
     );
 }
 
@@ -325,11 +325,11 @@ fn a_truncated_archive_gives_what_it_held() {
     check(
         &compressed[..20],
         &expect![[r#"
-        warning[C002] x.tar.gz: the archive ends early; 0 entries were seen
-            help: make or copy the capture again; groups and devices may be missing from this one
-        error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-            help: `planner capture` makes a capture
-    "#]],
+            warning[C002] x.tar.gz: the archive ends early; 0 entries were seen
+                help: make or copy the capture again; groups and devices may be missing from this one
+            error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
+                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+        "#]],
     );
 }
 
@@ -367,11 +367,11 @@ fn a_size_that_is_no_number_is_noticed() {
     check(
         &bytes,
         &expect![[r#"
-        warning[C002] x.tar.gz: the archive cannot be read further; 0 entries were seen
-            note: archive header checksum mismatch
-            help: make or copy the capture again; groups and devices may be missing from this one
-        error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-            help: `planner capture` makes a capture
-    "#]],
+            warning[C002] x.tar.gz: the archive cannot be read further; 0 entries were seen
+                note: archive header checksum mismatch
+                help: make or copy the capture again; groups and devices may be missing from this one
+            error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
+                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+        "#]],
     );
 }

@@ -10,7 +10,6 @@ use planner_core::size::{PageSize, parse_number};
 use serde_json::Value;
 
 use crate::hosts::{host, with_doorbell, with_listing};
-use crate::vectors::{list, text};
 
 /// Calls `check` with each group of each boot, its name, and a host made to be like it.
 fn each_group(mut check: impl FnMut(&str, &Value, Host)) {
@@ -37,6 +36,14 @@ fn like(boot: &Value) -> Host {
         Some("gicv2m") => with_doorbell(host, DoorbellSource::GicV2m, 0x802_0040, (0x802_0000, 0x802_0fff)),
         _ => host,
     }
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().expect("a string")
 }
 
 fn number(value: &Value) -> u64 {

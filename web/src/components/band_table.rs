@@ -1,7 +1,6 @@
 //! The bands as a table: all that the picture shows, for those who do not see it or want to read it.
 
 use planner_core::map::{Band, Lane};
-use planner_core::size::binary_size;
 use yew::prelude::*;
 
 use crate::planner::Picture;
@@ -46,7 +45,7 @@ fn row(band: &Band) -> Html {
     html! {
         <tr class={classes!(band.conflict.then_some("conflict"))}>
             <td><code>{ band.span.to_string() }</code></td>
-            <td class="size">{ binary_size(band.span.size_bytes()) }</td>
+            <td class="size">{ band.size() }</td>
             <td>{ &band.name }</td>
             <td>{ band.kind.legend() }</td>
             <td>

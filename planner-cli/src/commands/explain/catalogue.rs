@@ -38,7 +38,8 @@ pub(super) fn near(asked: &str) -> Vec<&'static str> {
 /// Every kind of diagnostic.
 fn diagnostics() -> impl Iterator<Item = &'static Code> {
     let readers = [language::CODES, check::CODES, json::CODES, capture::codes::CODES];
-    let rooms = [host::codes::ALL, guest::codes::ALL, emit::CODES, codes::ALL];
+    let replays = kernel::conformance::codes::CODES;
+    let rooms = [host::codes::CODES, replays, guest::codes::CODES, emit::CODES, codes::CODES];
     readers.into_iter().chain(rooms).flatten().copied()
 }
 

@@ -184,6 +184,6 @@ fn hazard(hazard: &Hazard) -> HazardDocument {
 }
 
 fn difference(difference: &Difference) -> DifferenceDocument {
-    let Difference { group, region: differing, only, because } = difference;
+    let Difference { group, region: differing, only, because, .. } = difference;
     DifferenceDocument { group: *group, region: region(differing), only: *only, because: because.clone() }
 }

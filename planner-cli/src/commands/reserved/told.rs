@@ -174,7 +174,7 @@ fn findings(word: &str, findings: &[Finding], worded: &dyn Fn(&str) -> String) -
 }
 
 fn differing(difference: &Difference) -> String {
-    let Difference { group, region, only, because } = difference;
+    let Difference { group, region, only, because, .. } = difference;
     let side = if *only == Basis::Listed { "listed only" } else { "predicted only" };
     let word = region.kind.sysfs_word();
     paragraph(

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use super::search::Search;
 use super::{alignment, holes, outside};
 use crate::addr::{Address, Iova, Span};
-use crate::kernel::ResvKind;
 use crate::kernel::errno::Errno;
 use crate::kernel::resv::RawRegion;
+use crate::kernel::{ResvKind, rules};
 use crate::size::{PageSize, PageSizes, Size};
+use crate::version::KernelVersion;
 
 /// Who reserved a stretch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -34,6 +35,7 @@ pub enum LargePages {
 /// An address space.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Ioas {
+    version: KernelVersion,
     page_size: PageSize,
     huge_page: Size,
     large_pages: LargePages,
@@ -70,8 +72,9 @@ impl Ioas {
     /// An empty address space on a host with these pages; `huge_page` is what one entry of the second lowest level of
     /// its page tables maps (`HPAGE_SIZE`: 2 MiB with pages of 4 KiB).
     #[must_use]
-    pub fn new(page_size: PageSize, huge_page: Size) -> Self {
+    pub fn new(version: KernelVersion, page_size: PageSize, huge_page: Size) -> Self {
         Self {
+            version,
             page_size,
             huge_page,
             large_pages: LargePages::Enabled,
@@ -278,10 +281,10 @@ impl Ioas {
         if iova.get() == u64::MAX || length == u64::MAX {
             return Err(Errno::Overflow);
         }
-        if flags & (WRITEABLE | READABLE) == 0 || length == 0 || length > u64::MAX.wrapping_sub(page) {
+        if flags & (WRITEABLE | READABLE) == 0 {
             return Err(Errno::Inval);
         }
-        vaddr.checked_add(length).ok_or(Errno::Overflow)?;
+        self.check_memory(vaddr, length)?;
         let mask = self.alignment.wrapping_sub(1);
         if length & mask != 0 {
             return Err(Errno::Inval);
@@ -299,6 +302,19 @@ impl Ioas {
         let end = start.checked_add(length.wrapping_sub(1)).ok_or(Errno::Overflow)?;
         self.areas.insert(start, (end, offset));
         Ok(Iova::new(start))
+    }
+
+    /// `iopt_alloc_pages`, and since [`rules::FD_MEMORY_FIRST`] `iopt_map_user_pages` before it.
+    fn check_memory(&self, vaddr: u64, length: u64) -> Result<(), Errno> {
+        let wraps = vaddr.checked_add(length).is_none();
+        if wraps && rules::FD_MEMORY_FIRST.holds(self.version) {
+            return Err(Errno::Overflow);
+        }
+        let page = self.page_size.size().bytes();
+        if length == 0 || length > u64::MAX.wrapping_sub(page) {
+            return Err(Errno::Inval);
+        }
+        if wraps { Err(Errno::Overflow) } else { Ok(()) }
     }
 
     /// `iopt_check_iova`.

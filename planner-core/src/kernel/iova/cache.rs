@@ -162,6 +162,6 @@ mod tests {
         let flushed = caches.flush(1);
         let expected = (4 * full..5 * full).chain(0..full).chain(2 * full..3 * full).chain(full..2 * full);
         assert_eq!(flushed, expected.collect::<Vec<_>>());
-        assert!(caches.flush(1).is_empty());
+        assert_eq!(caches.flush(1), Vec::<u64>::new());
     }
 }

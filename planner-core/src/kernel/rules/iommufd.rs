@@ -43,6 +43,16 @@ rules! {
         way_out: "set iommufd.allow_unsafe_interrupts=1 if the guest is trusted",
         from: "drivers/iommu/iommufd/device.c, iommufd_device_bind",
     }
+    FD_MEMORY_FIRST = "K-FDUVAFIRST", v(6, 13), ALWAYS, Believed {
+        says: "IOMMU_IOAS_MAP looks first whether the user's address wraps, then whether the length is too \
+            large",
+        why: "A request with a length within a page of 2^64 and an address that wraps fails with EOVERFLOW; \
+            before, the length was looked at first and it failed with EINVAL. The order changed when files \
+            could be mapped, too. Nothing else differs.",
+        way_out: "none is needed: both refuse the request",
+        from: "drivers/iommu/iommufd/io_pagetable.c, iopt_map_user_pages; drivers/iommu/iommufd/pages.c, \
+            iopt_alloc_user_pages",
+    }
     FD_SWMSI = "K-FDSWMSI", v(6, 15), ALWAYS, Believed {
         says: "iommufd gives a doorbell page the same place in the window in all address spaces of one \
             file descriptor, for at most 64 pages",

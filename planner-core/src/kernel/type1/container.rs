@@ -111,10 +111,10 @@ impl Container {
     pub fn domains(&self) -> &[Domain] {
         &self.domains
     }
-    /// Whether a mapping may lie there (`vfio_iommu_iova_dma_valid`).
+    /// Whether a mapping may lie from `start` to `end` inclusive (`vfio_iommu_iova_dma_valid`).
     #[must_use]
-    pub fn allows(&self, request: Span<Iova>) -> bool {
-        self.list.allows(request)
+    pub fn allows(&self, start: Iova, end: Iova) -> bool {
+        self.list.allows(start, end)
     }
     /// A mapping that overlaps the request, as start and size (`vfio_find_dma`).
     #[must_use]
@@ -267,7 +267,7 @@ impl Container {
         }
         let Some(left) = self.available.checked_sub(1) else { return Err(Errno::NoSpc) };
         let end = Iova::new(iova.get().wrapping_add(last));
-        if !Span::new(iova, end).is_some_and(|request| self.list.allows(request)) {
+        if !self.list.allows(iova, end) {
             return Err(Errno::Inval);
         }
         self.available = left;

@@ -1,10 +1,9 @@
 //! The mappings of a container: what overlaps what, and what an unmap request takes.
 //!
-//! Kernels before the rule [`crate::kernel::rules::T1_INCLUSIVE`] compute with exclusive ends that wrap to zero, so that a mapping
-//! which ends at 2^64-1 is missed; it is missed here, too.
+//! Kernels before the rule [`crate::kernel::rules::T1_INCLUSIVE`] compute with exclusive ends that wrap to zero, so that
+//! a mapping which ends at 2^64-1 leads their searches astray. The searches here go the same ways through the same tree.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use super::tree::{Id, Side, Tree};
 
 /// How a kernel compares ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,58 +14,78 @@ pub enum Ends {
     Inclusive,
 }
 
-/// The mappings (`iommu->dma_list`): start and size, in the kernel's order.
+/// The mappings (`iommu->dma_list`): start and size, in the kernel's tree.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Mappings {
     ends: Ends,
-    sizes: BTreeMap<Place, u64>,
-    inserted: u64,
+    tree: Tree,
 }
-
-/// Sorts by start; among equal starts, which only the very top of the space can have, the newest comes first
-/// (`vfio_link_dma`).
-type Place = (u64, Reverse<u64>);
 
 impl Mappings {
     /// No mappings yet.
     #[must_use]
     pub fn new(ends: Ends) -> Self {
-        Self { ends, sizes: BTreeMap::new(), inserted: 0 }
+        Self { ends, tree: Tree::default() }
+    }
+
+    /// Whether a request ends before an address.
+    fn ends_before(&self, start: u64, size: u64, other: u64) -> bool {
+        match self.ends {
+            Ends::Exclusive => start.wrapping_add(size) <= other,
+            Ends::Inclusive => start.wrapping_add(size).wrapping_sub(1) < other,
+        }
+    }
+
+    /// Whether a mapping ends at or before the start of a request.
+    fn is_behind(&self, start: u64, id: Id) -> bool {
+        let node = self.tree.node(id);
+        self.ends_before(node.start, node.size, start)
     }
 
     /// A mapping that overlaps the request, as start and size (`vfio_find_dma`).
     #[must_use]
     pub fn find(&self, start: u64, size: u64) -> Option<(u64, u64)> {
-        let end = start.wrapping_add(size);
-        let last = end.wrapping_sub(1);
-        let below = |iova: u64| match self.ends {
-            Ends::Exclusive => end > iova,
-            Ends::Inclusive => last >= iova,
-        };
-        let above = |iova: u64, size: u64| match self.ends {
-            Ends::Exclusive => start < iova.wrapping_add(size),
-            Ends::Inclusive => start <= iova.wrapping_add(size).wrapping_sub(1),
-        };
-        // Mappings below the top do not overlap one another, so only the highest that starts below the request's end
-        // can reach into it, but those at the top may lie between.
-        let mut candidates = self.sizes.iter().rev().filter(|((iova, _), _)| below(*iova));
-        let normal = |(&(iova, _), &size): (&Place, &u64)| {
-            let wraps = iova.wrapping_add(size) == 0 && self.ends == Ends::Exclusive;
-            (!wraps).then_some((iova, size))
-        };
-        let (iova, size) = candidates.find_map(normal)?;
-        above(iova, size).then_some((iova, size))
+        let mut next = self.tree.root();
+        while let Some(id) = next {
+            let node = self.tree.node(id);
+            if self.ends_before(start, size, node.start) {
+                next = self.tree.child(id, Side::Left);
+            } else if self.is_behind(start, id) {
+                next = self.tree.child(id, Side::Right);
+            } else {
+                return Some((node.start, node.size));
+            }
+        }
+        None
+    }
+
+    /// The mapping at which an unmap request begins (`vfio_find_dma_first_node`).
+    fn find_first(&self, start: u64, size: u64) -> Option<Id> {
+        let mut found = None;
+        let mut next = self.tree.root();
+        while let Some(id) = next {
+            if self.is_behind(start, id) {
+                next = self.tree.child(id, Side::Right);
+                continue;
+            }
+            found = Some(id);
+            if start >= self.tree.node(id).start {
+                break;
+            }
+            next = self.tree.child(id, Side::Left);
+        }
+        let past = |id: &Id| size != 0 && self.ends_before(start, size, self.tree.node(*id).start);
+        found.filter(|id| !past(id))
     }
 
     /// Records a mapping.
     pub fn insert(&mut self, start: u64, size: u64) {
-        self.sizes.insert((start, Reverse(self.inserted)), size);
-        self.inserted = self.inserted.saturating_add(1);
+        self.tree.insert(start, size);
     }
 
     /// Removes every mapping.
     pub fn clear(&mut self) {
-        self.sizes.clear();
+        self.tree = Tree::default();
     }
 
     /// Whether an unmap request would cut a mapping in two, which VFIO type1 v2 refuses.
@@ -82,27 +101,20 @@ impl Mappings {
         first || last.is_some_and(|(iova, size)| iova.wrapping_add(size) != end)
     }
 
-    /// Removes the mappings from the first that reaches beyond `start` up to the first that starts past the request,
-    /// and tells sizes in bytes and number. With [`Removal::FromStart`], stops at one that starts before the request.
+    /// Removes the mappings from the first that the request meets up to the first that starts past it, and tells sizes
+    /// in bytes and number. With [`Removal::FromStart`], stops at one that starts before the request.
     pub fn remove(&mut self, start: u64, size: u64, removal: Removal) -> Removed {
-        let past = |iova: u64| match self.ends {
-            Ends::Exclusive => iova >= start.wrapping_add(size),
-            Ends::Inclusive => iova > start.wrapping_add(size).wrapping_sub(1),
-        };
-        let reaches = |iova: u64, size: u64| match self.ends {
-            Ends::Exclusive => start < iova.wrapping_add(size),
-            Ends::Inclusive => start <= iova.wrapping_add(size).wrapping_sub(1),
-        };
-        let from_first = self.sizes.iter().skip_while(|((iova, _), size)| !reaches(*iova, **size));
-        let gone: Vec<(Place, u64)> = from_first
-            .take_while(|((iova, _), _)| !past(*iova))
-            .take_while(|((iova, _), _)| removal == Removal::Whole || start <= *iova)
-            .map(|(&place, &size)| (place, size))
-            .collect();
         let mut removed = Removed::default();
-        for (place, size) in gone {
-            self.sizes.remove(&place);
-            removed.bytes = removed.bytes.wrapping_add(size);
+        let mut next = self.find_first(start, size);
+        while let Some(id) = next {
+            let node = self.tree.node(id);
+            let cut = removal == Removal::FromStart && start > node.start;
+            if self.ends_before(start, size, node.start) || cut {
+                break;
+            }
+            next = self.tree.next(id);
+            self.tree.remove(id);
+            removed.bytes = removed.bytes.wrapping_add(node.size);
             removed.count = removed.count.saturating_add(1);
         }
         removed

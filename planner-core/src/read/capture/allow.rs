@@ -44,6 +44,9 @@ const fn row(place: Place, pattern: &'static str, take: Take) -> Row {
     Row { place, pattern, take }
 }
 
+/// The recorded answers of a capture.
+pub const GROUND_TRUTH: &str = "groundtruth.json";
+
 /// One page of 64 KiB: no attribute of sysfs is longer.
 const ATTRIBUTE: Take = Take::File(64 * 1024);
 /// The longest `proc/iomem` that is read. Servers with thousands of functions have a few hundred KiB.
@@ -52,6 +55,8 @@ const IOMEM: Take = Take::File(4 * 1024 * 1024);
 /// The allow-list.
 pub const ROWS: &[Row] = &[
     row(Place::Root, "uname.txt", ATTRIBUTE),
+    // What VFIO and iommufd answered on the running host, where a recording program asked them. No fact comes from it.
+    row(Place::Root, GROUND_TRUTH, Take::File(4 * 1024 * 1024)),
     row(Place::Root, "proc/version", ATTRIBUTE),
     row(Place::Root, "proc/cmdline", ATTRIBUTE),
     row(Place::Root, "proc/iomem", IOMEM),
@@ -102,7 +107,7 @@ pub fn rows(place: Place) -> impl Iterator<Item = &'static Row> {
 #[must_use]
 pub fn wanted(path: &str) -> Option<Take> {
     // Most paths of an archive are asked about once for each place where the capture might start.
-    if !["sys/", "proc/", "uname.txt"].iter().any(|start| path.starts_with(start)) {
+    if !["sys/", "proc/", "uname.txt", GROUND_TRUTH].iter().any(|start| path.starts_with(start)) {
         return None;
     }
     let parts: Vec<&str> = path.split('/').collect();

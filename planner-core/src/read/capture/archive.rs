@@ -295,7 +295,7 @@ impl Roots {
             let message =
                 "the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`";
             let diagnostic = Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::Unstated, message);
-            log.push(diagnostic.help("`planner capture` makes a capture"));
+            log.push(diagnostic.help(super::HOW_TO_CAPTURE));
             return Tree::default();
         };
         self.trees.retain(|root, _| depth(root) == least);

@@ -1,29 +1,11 @@
 //! The kinds of diagnostics of this room, `C` and three digits: what `planner explain` says about each.
 
-use crate::diag::{Code, Severity};
-
-macro_rules! codes {
-    ($($name:ident = $id:literal $severity:ident $title:literal $explanation:literal;)+) => {
-        $(
-            #[doc = $title]
-            pub static $name: Code = Code {
-                id: $id,
-                severity: Severity::$severity,
-                title: $title,
-                explanation: $explanation,
-            };
-        )+
-        /// Every kind, in the order of the numbers.
-        pub static CODES: &[&Code] = &[$(&$name,)+];
-    };
-}
-
-codes! {
+crate::diag::diagnostic_codes! {
     NOT_A_CAPTURE = "C001" Error
         "no capture in it"
         "A capture is a directory, or a .tar or .tar.gz of one, that is laid out like the live system: `sys/…` \
          and `proc/…`, possibly below one directory with a name of its own. Nothing of that kind was found. \
-         `planner capture` makes a capture.";
+         Copy them as root with `cp -a --parents`, or plan on the machine itself with `live`.";
     DAMAGED = "C002" Warning
         "the archive is damaged"
         "The archive ends early or a part of it cannot be read: it was cut in transit, or the disk was full when \
@@ -109,7 +91,7 @@ codes! {
         "proc/iomem was read without root"
         "The kernel shows every address in `proc/iomem` as 00000000-00000000 to readers without CAP_SYS_ADMIN. So \
          the host's RAM and the windows of its host bridges are not known, and neither is where DMA may go peer \
-         to peer instead of to the IOMMU. Read it as root: `sudo planner capture`.";
+         to peer instead of to the IOMMU. Read it as root.";
     NO_IOMEM = "C041" Warning
         "proc/iomem is not in the capture"
         "Without `proc/iomem` the host's RAM and the windows of its host bridges are not known, and neither is \

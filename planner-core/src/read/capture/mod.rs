@@ -37,6 +37,10 @@ use crate::facts::host::{DeviceFact, RamFact};
 use iomem::Resource;
 use log::Log;
 
+/// How somebody without this program makes a capture, for the help of diagnostics.
+pub const HOW_TO_CAPTURE: &str = "copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices \
+     /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`";
+
 /// What the capture says about the host. `name` is the host's name, for messages: that of the file or directory.
 #[must_use]
 pub fn facts(tree: &Tree, name: &str) -> (HostFacts, Vec<Diagnostic>) {

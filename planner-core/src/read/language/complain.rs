@@ -89,7 +89,7 @@ impl Parser<'_, '_> {
             let fault = self.sink.at(&codes::SURPLUS, token.start..token.end, message);
             self.sink.push(fault.help(holds(block)));
         } else if !self.say_near(block, &[], token) {
-            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
+            let message = format!("unknown clause {} in {block}", shown(word));
             let help = if word.starts_with("//") { "a comment begins with `#`".into() } else { holds(block) };
             let fault = self.sink.at(&codes::UNKNOWN, token.start..token.end, message);
             self.sink.push(fault.help(help));
@@ -104,11 +104,14 @@ impl Parser<'_, '_> {
         let elsewhere: Vec<&str> = blocks_with(word).collect();
         let near = nearest(word, block.words().chain(others.iter().copied()));
         let fault = if !elsewhere.is_empty() {
-            let message = format!("`{word}` is no clause of `{}`", block.name);
-            let help = format!("it belongs into {}", any_of(elsewhere));
+            let message = format!("`{word}` is no clause of {block}");
+            let help = match TEXT.find(word) {
+                Some(_) => "it stands on its own, outside of all braces".to_owned(),
+                None => format!("it belongs into {}", any_of(elsewhere)),
+            };
             self.sink.at(&codes::MISPLACED, at, message).help(help)
         } else if let Some(near) = near {
-            let message = format!("unknown clause {} in `{}`", shown(word), block.name);
+            let message = format!("unknown clause {} in {block}", shown(word));
             self.sink.at(&codes::UNKNOWN, at, message).help(format!("did you mean `{near}`?"))
         } else {
             return false;
@@ -131,7 +134,7 @@ impl Parser<'_, '_> {
     }
 }
 
-/// `write: ram SPAN [node N]`
+/// ``its form is `ram SPAN [node N]` ``
 pub(super) fn usage(clause: &Clause) -> String {
     format!("its form is `{clause}`")
 }
@@ -139,7 +142,7 @@ pub(super) fn usage(clause: &Clause) -> String {
 /// What a block may hold, for a help line.
 fn holds(block: &Block) -> String {
     let keywords: Vec<&str> = block.clauses.iter().map(|clause| clause.keyword).collect();
-    format!("`{}` holds {}", block.name, keywords.join(", "))
+    format!("{block} holds {}", keywords.join(", "))
 }
 
 /// The names of the blocks that know this keyword, each once.

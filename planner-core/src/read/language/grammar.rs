@@ -164,6 +164,17 @@ impl Block {
     }
 }
 
+/// In messages.
+impl std::fmt::Display for Block {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if std::ptr::eq(self, &raw const TEXT) {
+            f.write_str("a description")
+        } else {
+            write!(f, "`{}`", self.name)
+        }
+    }
+}
+
 /// A whole text.
 pub(super) static TEXT: Block = Block {
     name: "description",

@@ -4,7 +4,7 @@
 //! use planner_core::read::language;
 //! let (host, diagnostics) = language::parse_host("board.host", "host board { ram 0x8000_0000 + 2G }");
 //! assert!(diagnostics.is_empty());
-//! assert_eq!(language::print_host(&host), "host board {\n    ram 0x8000_0000 + 2G\n}\n");
+//! assert_eq!(language::print_host(&host), "host \"board\" {\n    ram 0x8000_0000 + 2G\n}\n");
 //! ```
 //!
 //! The grammar is the table in `grammar`. A text becomes tokens, the tokens a tree, the tree facts; every fault on the

@@ -204,7 +204,7 @@ impl<'t> Parser<'t, '_> {
                 }
             }
         }
-        if !doubtful {
+        if !doubtful && self.unclosed == 0 && self.peek().kind == Kind::Close {
             self.absent(block, seen);
         }
         nodes
@@ -249,6 +249,9 @@ impl<'t> Parser<'t, '_> {
         }
         self.bump();
         self.skip(block, Body::None);
+        if self.peek().kind == Kind::Open {
+            self.skip_block();
+        }
     }
 
     /// Skips to the next clause of this block, the end of the line, the closing brace, or the block `body` if the
