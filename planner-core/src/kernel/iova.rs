@@ -85,17 +85,30 @@ pub struct IovaDomain {
     warnings: u64,
 }
 
-/// What reservations that end below their start have left of the order of the ranges.
+/// What ranges that end below their start have left of the order of the ranges.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Order {
     /// All ranges end at their start or above.
     Plain,
-    /// Some range ends right below its start, as regions of length zero make them. It takes no pfn, but ends runs of
-    /// ranges without a gap.
+    /// Some range ends right below its start, as regions of length zero and allocations of nothing make them. It takes no
+    /// pfn, but ends runs of ranges without a gap.
     WithEmpty,
     /// Some range ends far below its start, as regions make them that wrap past the end of the space. It is in the way
     /// of nothing and hides what it lies above, so that nothing less than the kernel's own walk gives its answers.
     Tangled,
+}
+
+impl Order {
+    /// What a range does to it.
+    const fn with(range: IovaRange) -> Self {
+        match range {
+            // What an allocation of nothing at 0 makes. It lies above nothing and over everything.
+            IovaRange { lo: 0, hi: Pfn::MAX } => Self::Tangled,
+            IovaRange { lo, hi } if hi >= lo => Self::Plain,
+            IovaRange { lo, hi } if hi.wrapping_add(1) == lo => Self::WithEmpty,
+            IovaRange { .. } => Self::Tangled,
+        }
+    }
 }
 
 /// One request, with all that the search needs.
@@ -230,6 +243,7 @@ impl IovaDomain {
             return None;
         };
         let range = IovaRange { lo, hi: lo.wrapping_add(size).wrapping_sub(1) };
+        self.order = self.order.max(Order::with(range));
         let id = match self.tree.insert(range, above)? {
             Inserted::Inside(id) => id,
             Inserted::Outside(id) => {

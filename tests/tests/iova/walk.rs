@@ -31,7 +31,7 @@ pub(crate) struct Walk {
     cached32: u64,
     cached64: u64,
     warnings: u64,
-    /// Some range ends far below its start.
+    /// Some range ends far below its start, or lies over others.
     wrapped: bool,
     version: KernelVersion,
     cpu: u32,
@@ -134,6 +134,8 @@ impl Walk {
             return Err(Undefined);
         }
         let hi = lo.wrapping_add(size).wrapping_sub(1);
+        // Nothing, taken at 0, ends at 2^64-1.
+        self.wrapped |= lo == 0 && hi == u64::MAX;
         let id = self.insert(lo, hi);
         *(if hi < self.below_4g { &mut self.cached32 } else { &mut self.cached64 }) = id;
         Ok(Some(lo))
@@ -238,7 +240,7 @@ impl Walk {
 
     fn free_all(&mut self, magazine: Vec<Pfn>) -> Result<(), Undefined> {
         for pfn in magazine {
-            if self.nodes.iter().any(|node| node.lo <= pfn && pfn <= node.hi) {
+            if self.wrapped || self.nodes.iter().any(|node| node.lo <= pfn && pfn <= node.hi) {
                 self.free(pfn)?;
             } else {
                 self.warnings += 1;
@@ -248,6 +250,9 @@ impl Walk {
     }
 
     pub(crate) fn free(&mut self, pfn: Pfn) -> Result<(), Undefined> {
+        if self.wrapped {
+            return Err(Undefined);
+        }
         let mut holding =
             (0..self.nodes.len()).filter(|&at| self.nodes[at].lo <= pfn && pfn <= self.nodes[at].hi);
         let Some(at) = holding.next() else { return Ok(()) };

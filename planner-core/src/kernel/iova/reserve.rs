@@ -49,12 +49,7 @@ impl IovaDomain {
     }
 
     fn reserve_rest(&mut self, range: IovaRange) -> Option<IovaRange> {
-        let order = match range.hi {
-            hi if hi >= range.lo => Order::Plain,
-            hi if hi.wrapping_add(1) == range.lo => Order::WithEmpty,
-            _ => Order::Tangled,
-        };
-        self.order = self.order.max(order);
+        self.order = self.order.max(Order::with(range));
         if let Inserted::Outside(_) = self.tree.insert(range, NodeId::NIL)? {
             self.warn();
         }

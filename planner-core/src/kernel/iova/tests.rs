@@ -145,6 +145,19 @@ fn a_range_that_meets_another_at_its_start_is_handed_out_and_forgotten() {
     domain.alloc(1, 0xf_ffff, Alignment::None);
 }
 
+/// An allocation of nothing leaves an empty range as well. It does not overlap what is reserved over it, so that it ends
+/// the walk along what does, and the rest meets it at its start.
+#[test]
+fn an_allocation_of_nothing_ends_the_run_of_a_reservation() {
+    let mut domain = domain();
+    domain.reserve(0xff, 0x100);
+    assert_eq!(domain.alloc(0, 0x100, Alignment::None), Some(0x101));
+    assert_eq!(domain.reserve(0xff, 0x105), Some(IovaRange { lo: 0x101, hi: 0x105 }));
+    assert_eq!(domain.warnings(), 1);
+    let left = [IovaRange { lo: 0xff, hi: 0x100 }, IovaRange { lo: 0x101, hi: 0x100 }];
+    assert_eq!(domain.ranges().collect::<Vec<_>>(), left);
+}
+
 /// Reserving all of a space twice must not look at every range twice.
 #[test]
 fn a_reservation_skips_ranges_without_gaps() {
