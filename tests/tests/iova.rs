@@ -1,4 +1,5 @@
-//! The allocator of DMA addresses against a slow and obvious one that walks from range to range, as the kernel does.
+//! The allocator of DMA addresses against a slow and obvious one that walks from range to range, as the kernel does; on
+//! either side of K-DMARETRY, K-DMAMAG127 and K-DMADEPOT.
 
 #[path = "iova/walk.rs"]
 mod walk;

@@ -42,6 +42,7 @@ fn alloc(domain: &mut DmaDomain, device: &mut DmaDevice) -> Option<u64> {
     domain.alloc(device, PAGE, u64::MAX).map(Address::get)
 }
 
+/// K-DMADOORBELL.
 #[test]
 fn with_one_page_free_below_a_reserved_upper_part_one_doorbell_page_is_mapped() {
     let mut device = pci_device(&[], &[(0, 0xffff), (0x1_1000, (1 << 48) - 1)]);
@@ -69,6 +70,7 @@ fn a_doorbell_outside_of_the_aperture_gives_its_page_back() {
     assert_eq!(again, Some(Iova::new(0x4_0000)), "and comes out of it, although it cannot be mapped");
 }
 
+/// K-DMATOUCH.
 #[test]
 fn inbound_windows_that_touch_were_an_error_once() {
     let init =
@@ -80,6 +82,7 @@ fn inbound_windows_that_touch_were_an_error_once() {
     assert_eq!(init((5, 2), &touching), Ok(()), "nobody looked");
 }
 
+/// K-DMAORDER.
 #[test]
 fn a_failed_setup_leaves_a_domain_without_its_reservations() {
     let mut device =
@@ -90,6 +93,7 @@ fn a_failed_setup_leaves_a_domain_without_its_reservations() {
     assert_eq!(alloc(&mut domain, &mut device), Some(0xffff_f000), "its region was never reserved");
 }
 
+/// K-DMARESV.
 #[test]
 fn only_the_first_device_counts() {
     let mut domain = DmaDomain::new(settings((6, 12)));
@@ -99,6 +103,7 @@ fn only_the_first_device_counts() {
     assert_eq!(alloc(&mut domain, &mut second), Some(0xffff_f000));
 }
 
+/// K-DMABASE.
 #[test]
 fn older_kernels_want_the_same_start_of_every_device() {
     let init = |version| {
@@ -113,6 +118,8 @@ fn older_kernels_want_the_same_start_of_every_device() {
 }
 
 /// Of the space below 4 GiB two pages are free; one is given back after a third page had to be taken above.
+///
+/// K-DMA32EVERY, K-DMA32FIRST.
 #[test]
 fn after_the_space_below_4_gib_was_full_once_newer_kernels_stay_above() {
     let third_and_fourth = |version| {

@@ -93,6 +93,7 @@ fn only_powers_of_two_up_to_4_gib_are_granules() {
     assert!([1, 0x1000, 0x1_0000, 1 << 32].into_iter().all(|bytes| new(bytes).is_some()));
 }
 
+/// K-DMATOPDOWN, K-DMARETRY.
 #[test]
 fn an_allocation_starts_below_the_last_one_and_turns_back_when_nothing_is_left() {
     let mut domain = domain();
@@ -103,6 +104,7 @@ fn an_allocation_starts_below_the_last_one_and_turns_back_when_nothing_is_left()
     assert_eq!(domain.cached32_pfn(), 0xff);
 }
 
+/// K-DMA32BAR.
 #[test]
 fn a_failure_bars_32_bit_requests_until_something_below_4_gib_is_freed() {
     let mut domain = domain();
@@ -116,6 +118,7 @@ fn a_failure_bars_32_bit_requests_until_something_below_4_gib_is_freed() {
     assert_eq!(domain.alloc(1, 0xf_ffff, Alignment::None), Some(0xf_ffff));
 }
 
+/// K-DMACACHE.
 #[test]
 fn what_was_freed_fast_still_stands_in_the_tree_until_caches_are_flushed() {
     let mut domain = domain();
