@@ -215,19 +215,22 @@ impl Random {
 
 fn churn(count: usize, limit: Pfn, rounds: usize) {
     let mut random = Random(88_172_645_463_325_252);
-    let mut domain = IovaDomain::new(Size::kib(4), 1, 1, KernelVersion::new(6, 12)).unwrap();
+    let mut domain = IovaDomain::new(Size::kib(4), 1, 1, KernelVersion::new(6, 12)).expect("a granule");
     let mut walk = Walk::new(12, 1, 1, KernelVersion::new(6, 12));
     let mut live = vec![None; count];
     let fill = 0..count;
     for round in 0..count + rounds {
-        let victim =
-            if fill.contains(&round) { round } else { usize::try_from(random.below(count as u64)).unwrap() };
+        let victim = if fill.contains(&round) {
+            round
+        } else {
+            usize::try_from(random.below(count as u64)).expect("a slot")
+        };
         if let Some(pfn) = live[victim].take() {
             domain.free(pfn);
-            walk.free(pfn).unwrap();
+            walk.free(pfn).expect("ranges do not overlap");
         }
         let size = 1 + random.below(32);
-        live[victim] = walk.alloc(size, limit, Alignment::Size).unwrap();
+        live[victim] = walk.alloc(size, limit, Alignment::Size).expect("ranges do not overlap");
         assert_eq!(domain.alloc(size, limit, Alignment::Size), live[victim], "round {round}");
     }
     assert_eq!(domain.ranges().collect::<Vec<IovaRange>>(), walk.ranges());

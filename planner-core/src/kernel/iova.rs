@@ -268,7 +268,7 @@ impl IovaDomain {
             return self.walk(request);
         }
         if self.tree.range(from).lo >= limit {
-            if self.tree.at(from).floor() > top {
+            if self.tree.at(from).floor > top {
                 from = self.tree.last_with_floor_up_to(top);
             }
             if self.tree.range(from).lo >= limit {

@@ -106,6 +106,17 @@ fn an_answer_that_no_kernel_gave_is_a_failure() {
     "#]],
     );
     changed(
+        r#""iova_pgsizes":"0x40201000""#,
+        r#""iova_pgsizes":"0x40200000""#,
+        expect![[r#"
+        group 5, iova_pgsizes: kernel 0x40200000, ours 0x40201000
+    "#]],
+    );
+}
+
+#[test]
+fn a_mapping_or_page_tables_that_no_kernel_gave_are_a_failure() {
+    changed(
         r#""map_overlap_same":"EEXIST""#,
         r#""map_overlap_same":"OK""#,
         expect![[r#"
@@ -140,13 +151,6 @@ fn an_answer_that_no_kernel_gave_is_a_failure() {
         expect![[r#"
             device 0000:00:06.0, IOMMU_HWPT_ALLOC, nesting parent: kernel EOPNOTSUPP, ours OK
         "#]],
-    );
-    changed(
-        r#""iova_pgsizes":"0x40201000""#,
-        r#""iova_pgsizes":"0x40200000""#,
-        expect![[r#"
-        group 5, iova_pgsizes: kernel 0x40200000, ours 0x40201000
-    "#]],
     );
 }
 

@@ -16,7 +16,7 @@ const WINDOW: (u64, u64, ResvKind) = (0x800_0000, 0x80f_ffff, ResvKind::Software
 
 fn container(version: &str) -> Container {
     Container::new(Settings {
-        version: version.parse().unwrap(),
+        version: version.parse().expect("a version"),
         page_size: PageSize::K4,
         unsafe_interrupts: false,
         host_isolates: true,

@@ -55,10 +55,10 @@ fn bridge() -> impl Strategy<Value = Bridge> {
 
 /// Whether each page is kept out of, or the error.
 fn slow(bridge: &Bridge) -> Result<Vec<bool>, Errno> {
-    let mut kept_out = vec![false; usize::try_from(PAGES).unwrap()];
+    let mut kept_out = vec![false; usize::try_from(PAGES).expect("few pages")];
     let mut keep_out = |first: u64, last: u64| {
         for page in first / PAGE..=(last / PAGE).min(PAGES - 1) {
-            kept_out[usize::try_from(page).unwrap()] = true;
+            kept_out[usize::try_from(page).expect("few pages")] = true;
         }
     };
     bridge.windows.iter().for_each(|&(first, last, _)| keep_out(first, last));

@@ -146,7 +146,7 @@ impl Slow {
                 && !self.areas.iter().any(|slots| slots.contains(&slot))
         };
         let starts = (0..SLOTS + BEYOND).filter(|&start| start as u64 % wanted == 0);
-        let count = usize::try_from(count).unwrap();
+        let count = usize::try_from(count).expect("few slots");
         let found = starts.map(|start| start..start + count).find(|slots| slots.clone().all(free));
         let found = found.ok_or(Errno::NoSpc)?;
         self.areas.push(found.clone());
@@ -203,7 +203,7 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 fn number(index: usize) -> u32 {
-    u32::try_from(index).unwrap()
+    u32::try_from(index).expect("few devices")
 }
 
 fn step(fast: &mut Ioas, slow: &mut Slow, all: &[Device], op: &Op) {

@@ -125,7 +125,7 @@ fn settings(version: KernelVersion) -> Settings {
 
 fn member(id: usize, group: &Group) -> ContainerGroup {
     ContainerGroup {
-        id: u32::try_from(id).unwrap(),
+        id: u32::try_from(id).expect("few groups"),
         aperture: span(&group.aperture),
         page_sizes: PageSizes::from_bitmap(0x4020_1000),
         driver: id as u64,
@@ -141,7 +141,7 @@ fn step(fast: &mut Container, slow: &mut Slow, all: &[Group], op: &Op) {
             assert_eq!(fast.attach(member(*group, &all[*group])), slow.attach(all, *group), "{op:?}");
         }
         Op::Detach(group) => {
-            fast.detach(u32::try_from(*group).unwrap());
+            fast.detach(u32::try_from(*group).expect("few groups"));
             slow.detach(*group);
         }
         // Without a group the usable ranges are none or all of 2^64 bytes, whose end wraps on older kernels: recordings show

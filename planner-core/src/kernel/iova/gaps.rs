@@ -25,11 +25,6 @@ impl Gaps {
         Self { widest: lo.saturating_sub(floor), largest_aligned: largest_aligned(floor, lo) }
     }
 
-    /// Where the gap before the range that starts at `lo` begins.
-    pub(super) const fn begin(&self, lo: Pfn) -> Pfn {
-        lo.saturating_sub(self.widest)
-    }
-
     /// The best of both.
     pub(super) fn or(self, other: &Self) -> Self {
         Self {
@@ -49,7 +44,18 @@ pub(super) enum Want {
 }
 
 impl Want {
-    /// Whether one gap has it; of a whole subtree, whether any gap in it has.
+    /// Whether the gap from `floor` to before `lo` has it.
+    pub(super) const fn fits(self, floor: Pfn, lo: Pfn) -> bool {
+        match self {
+            Self::Room(size) => size <= lo.saturating_sub(floor),
+            Self::AlignedRoom(size) => match size.checked_next_power_of_two() {
+                Some(step) => size <= lo && lo.wrapping_sub(size) & !step.wrapping_sub(1) >= floor,
+                None => false,
+            },
+        }
+    }
+
+    /// Whether any gap of a subtree has it.
     pub(super) fn met_by(self, gaps: &Gaps) -> bool {
         match self {
             Self::Room(size) => size <= gaps.widest,
@@ -94,6 +100,8 @@ mod tests {
                 assert_eq!(largest_aligned(floor, lo), tried, "{floor}..{lo}");
                 // Whatever is smaller fits as well.
                 assert!((1..=tried).all(|size| fits(floor, lo, size)), "{floor}..{lo}");
+                let told = |size| Want::AlignedRoom(size).fits(floor, lo);
+                assert!((1..=70).all(|size| told(size) == (size <= tried)), "{floor}..{lo}");
             }
         }
     }

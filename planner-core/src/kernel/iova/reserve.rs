@@ -30,7 +30,7 @@ impl IovaDomain {
             if self.order == Order::Plain {
                 // Ranges without a gap between them need no change.
                 at = self.tree.first_with(Want::Room(1), at);
-                rest = self.tree.at(at).floor();
+                rest = self.tree.at(at).floor;
                 if hi < rest {
                     return self.find(hi);
                 }

@@ -56,7 +56,7 @@ impl Tree {
         let (mut at, mut last) = (self.root, NodeId::NIL);
         while !at.is_nil() {
             let node = self.at(at);
-            let fits = node.floor() <= pfn;
+            let fits = node.floor <= pfn;
             if fits {
                 last = at;
             }
@@ -70,7 +70,7 @@ impl Tree {
         let mut at = from;
         while !at.is_nil() {
             let node = self.at(at);
-            if want.met_by(&node.gap) {
+            if want.fits(node.floor, node.range.lo) {
                 return at;
             }
             let beyond = node.child(side);
@@ -93,7 +93,7 @@ impl Tree {
             }
             let node = self.at(at);
             let inner = node.child(side.other());
-            if inner.is_nil() || want.met_by(&node.gap) {
+            if inner.is_nil() || want.fits(node.floor, node.range.lo) {
                 return at;
             }
             at = inner;

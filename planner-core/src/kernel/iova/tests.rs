@@ -26,11 +26,11 @@ fn check(tree: &Tree, id: NodeId, ranges: &mut Vec<IovaRange>) -> (u32, Gaps) {
     }
     let (blacks, left_best) = check(tree, left, ranges);
     let floor = ranges.last().map_or(0, |below: &IovaRange| below.hi + 1);
-    assert_eq!(node.gap, Gaps::before(floor, node.range.lo));
+    assert_eq!(node.floor, floor);
     ranges.push(node.range);
     let (right_blacks, right_best) = check(tree, right, ranges);
     assert_eq!(blacks, right_blacks, "ways down with more black nodes than others");
-    let best = node.gap.or(&left_best).or(&right_best);
+    let best = Gaps::before(floor, node.range.lo).or(&left_best).or(&right_best);
     if node.stale {
         assert!(node.parent.is_nil() || tree.at(node.parent).stale, "a stale node below a fresh one");
     } else {

@@ -55,8 +55,12 @@ pub(super) struct Node {
     pub(super) red: bool,
     /// Whether `best` has to be found out anew. Then this is so for all ancestors, too.
     pub(super) stale: bool,
+    /// Whether `own` has to be found out anew.
+    own_stale: bool,
+    /// The first pfn behind the range before; 0 for the lowest range.
+    pub(super) floor: Pfn,
     /// What is free before this range.
-    pub(super) gap: Gaps,
+    own: Gaps,
     /// The best of the gaps before this range and before all below it in the tree.
     pub(super) best: Gaps,
 }
@@ -69,7 +73,9 @@ const NOTHING: Node = Node {
     parent: NodeId::NIL,
     red: false,
     stale: false,
-    gap: Gaps::NONE,
+    own_stale: true,
+    floor: 0,
+    own: Gaps::NONE,
     best: Gaps::NONE,
 };
 
@@ -81,13 +87,13 @@ impl Node {
         }
     }
 
-    /// The first pfn behind the range before; 0 for the lowest range.
-    pub(super) const fn floor(&self) -> Pfn {
-        self.gap.begin(self.range.lo)
+    const fn set_floor(&mut self, floor: Pfn) {
+        (self.floor, self.own_stale) = (floor, true);
     }
 
-    fn set_floor(&mut self, floor: Pfn) {
-        self.gap = Gaps::before(floor, self.range.lo);
+    /// What is free before this range.
+    fn own(&self) -> Gaps {
+        if self.own_stale { Gaps::before(self.floor, self.range.lo) } else { self.own }
     }
 }
 
@@ -101,8 +107,7 @@ pub(super) struct Tree {
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let mut anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, stale: true, ..NOTHING };
-        anchor.set_floor(0);
+        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, stale: true, ..NOTHING };
         Self { nodes: vec![anchor], vacant: Vec::new(), root: NodeId::ANCHOR }
     }
 
@@ -168,7 +173,7 @@ impl Tree {
         }
         self.set_child(parent, side, id);
         let above = self.neighbour(id, Side::Right);
-        let floor = self.at(above).floor();
+        let floor = self.at(above).floor;
         self.edit(id, |node| {
             node.red = true;
             node.set_floor(floor);
@@ -184,8 +189,7 @@ impl Tree {
     }
 
     fn take_node(&mut self, range: IovaRange) -> Option<NodeId> {
-        let mut node = Node { range, ..NOTHING };
-        node.set_floor(0);
+        let node = Node { range, ..NOTHING };
         if let Some(id) = self.vacant.pop() {
             self.edit(id, |vacant| *vacant = node);
             return Some(id);
@@ -200,7 +204,7 @@ impl Tree {
 
     /// Removes a range, given the one above it (`rb_erase`). Its number may then stand for another.
     pub(super) fn remove(&mut self, id: NodeId, above: NodeId) {
-        let floor = self.at(id).floor();
+        let floor = self.at(id).floor;
         self.edit(above, |above| above.set_floor(floor));
         let unlinked = self.unlink(id, above);
         self.mark_stale(unlinked.lowest_changed);
@@ -214,9 +218,7 @@ impl Tree {
     /// Moves the start of a range down to `lo`.
     pub(super) fn extend_down(&mut self, id: NodeId, lo: Pfn) {
         self.edit(id, |node| {
-            let floor = node.floor();
-            node.range.lo = lo;
-            node.set_floor(floor);
+            (node.range.lo, node.own_stale) = (lo, true);
         });
         self.mark_stale(id);
     }
@@ -258,8 +260,12 @@ impl Tree {
                 at = if left.stale { node.left } else { node.right };
                 continue;
             }
-            let (best, parent) = (node.gap.or(&left.best).or(&right.best), node.parent);
-            self.edit(at, |node| (node.best, node.stale) = (best, false));
+            let (own, parent) = (node.own(), node.parent);
+            let best = own.or(&left.best).or(&right.best);
+            self.edit(at, |node| {
+                (node.own, node.own_stale) = (own, false);
+                (node.best, node.stale) = (best, false);
+            });
             at = parent;
         }
         self.at(top).best
