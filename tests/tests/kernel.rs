@@ -2,6 +2,10 @@
 
 #[path = "kernel/conformance.rs"]
 mod conformance;
+#[path = "kernel/container.rs"]
+mod container;
+#[path = "kernel/dma.rs"]
+mod dma;
 #[path = "kernel/firmware.rs"]
 mod firmware;
 #[path = "kernel/groundtruth.rs"]
@@ -10,3 +14,5 @@ mod groundtruth;
 mod hosts;
 #[path = "kernel/report.rs"]
 mod report;
+#[path = "kernel/rules.rs"]
+mod rules;

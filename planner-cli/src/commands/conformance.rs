@@ -1,5 +1,6 @@
 //! `planner conformance`: what kernels did, replayed through the model of them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use planner_core::diag::Diagnostic;
@@ -34,6 +35,8 @@ pub(crate) struct ConformanceDocument {
     failed: u64,
     /// Comparisons that differ because the kernel knew something that the facts do not tell.
     explained: u64,
+    /// What captures tell and nothing was compared with.
+    not_compared: BTreeSet<String>,
     /// Each file.
     files: Vec<FileDocument>,
 }
@@ -46,6 +49,9 @@ struct FileDocument {
     passed: u64,
     failed: u64,
     explained: u64,
+    /// What the capture tells and nothing was compared with.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    not_compared: BTreeSet<String>,
     /// The comparisons that failed, at most ten thousand.
     failures: Vec<Comparison>,
     /// The comparisons that are explained, at most ten thousand.
@@ -94,6 +100,7 @@ pub(crate) fn run(args: &ConformanceArgs, session: &mut Session) -> Output {
         passed: sum(|file| file.passed),
         failed: sum(|file| file.failed),
         explained: sum(|file| file.explained),
+        not_compared: files.iter().flat_map(|file| &file.not_compared).cloned().collect(),
         files,
     };
     let text = match session.format {
@@ -150,13 +157,14 @@ fn ground_truth(tree: &Tree) -> Option<String> {
 }
 
 fn document(word: &str, outcome: Outcome) -> FileDocument {
-    let Outcome { passed, failed, explained, failures, explanations } = outcome;
+    let Outcome { passed, failed, explained, failures, explanations, left_out } = outcome;
     let all = |list: Vec<Failure>| list.into_iter().map(comparison).collect();
     FileDocument {
         file: word.to_owned(),
         passed,
         failed,
         explained,
+        not_compared: left_out,
         failures: all(failures),
         explanations: all(explanations),
     }
@@ -179,11 +187,16 @@ fn told(document: &ConformanceDocument) -> String {
         }
         more(&mut out, file.explained, file.explanations.len(), "explained");
     }
-    let ConformanceDocument { passed, failed, explained, .. } = document;
+    let ConformanceDocument { passed, failed, explained, not_compared, .. } = document;
     if *explained > 0 {
         let _ = writeln!(out, "{explained} explained: the kernel knew what the facts do not tell");
     }
-    let _ = writeln!(out, "{passed} passed, {failed} failed");
+    let _ = write!(out, "{passed} passed, {failed} failed");
+    if !not_compared.is_empty() {
+        let all: Vec<&str> = not_compared.iter().map(String::as_str).collect();
+        let _ = write!(out, "; not compared: {}", all.join(", "));
+    }
+    out.push('\n');
     out
 }
 

@@ -1,8 +1,10 @@
 //! iommufd: which IOVAs an address space (IOAS) lets user space map.
 //!
 //! This file computes what a report needs; the whole state of an address space, driven request by request, is in
-//! [`ioas`], the doorbell pages of a file descriptor in [`sw_msi`].
+//! [`ioas`], the doorbell pages of a file descriptor in [`sw_msi`],
+//! what it tells of the hardware in [`hw_info`].
 
+pub mod hw_info;
 pub mod ioas;
 mod search;
 pub mod sw_msi;

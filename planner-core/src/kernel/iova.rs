@@ -12,8 +12,11 @@
 mod balance;
 mod cache;
 mod gaps;
+mod reserve;
 mod search;
 mod tree;
+#[cfg(test)]
+mod tests;
 
 use super::rules;
 use crate::size::Size;
@@ -74,13 +77,38 @@ pub struct IovaDomain {
     max32_alloc_size: u64,
     cached32: NodeId,
     cached64: NodeId,
-    /// Some range was reserved with its end below its start, so overlap checks must look at every range.
-    has_inverted: bool,
+    order: Order,
     caches: Caches,
     cpu: u32,
     cpus: u32,
     retries_above: bool,
     warnings: u64,
+}
+
+/// What ranges that end below their start have left of the order of the ranges.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Order {
+    /// All ranges end at their start or above.
+    Plain,
+    /// Some range ends right below its start, as regions of length zero and allocations of nothing make them. It takes no
+    /// pfn, but ends runs of ranges without a gap.
+    WithEmpty,
+    /// Some range ends far below its start, as regions make them that wrap past the end of the space. It is in the way
+    /// of nothing and hides what it lies above, so that nothing less than the kernel's own walk gives its answers.
+    Tangled,
+}
+
+impl Order {
+    /// What a range does to it.
+    const fn with(range: IovaRange) -> Self {
+        match range {
+            // What an allocation of nothing at 0 makes. It lies above nothing and over everything.
+            IovaRange { lo: 0, hi: Pfn::MAX } => Self::Tangled,
+            IovaRange { lo, hi } if hi >= lo => Self::Plain,
+            IovaRange { lo, hi } if hi.wrapping_add(1) == lo => Self::WithEmpty,
+            IovaRange { .. } => Self::Tangled,
+        }
+    }
 }
 
 /// One request, with all that the search needs.
@@ -127,7 +155,7 @@ impl IovaDomain {
             max32_alloc_size: dma_32bit_pfn,
             cached32: NodeId::ANCHOR,
             cached64: NodeId::ANCHOR,
-            has_inverted: false,
+            order: Order::Plain,
             caches: Caches::new(cache_bounds(version)),
             cpu: 0,
             cpus,
@@ -215,6 +243,7 @@ impl IovaDomain {
             return None;
         };
         let range = IovaRange { lo, hi: lo.wrapping_add(size).wrapping_sub(1) };
+        self.order = self.order.max(Order::with(range));
         let id = match self.tree.insert(range, above)? {
             Inserted::Inside(id) => id,
             Inserted::Outside(id) => {
@@ -229,16 +258,19 @@ impl IovaDomain {
 
     /// The first place that the kernel's walk down from a range comes to, and the range above it
     /// (`__alloc_and_insert_iova_range`).
-    fn place(&self, request: &Request) -> Option<(NodeId, Pfn)> {
-        let &Request { limit, low, .. } = request;
-        let mut from = request.from;
+    fn place(&mut self, request: &Request) -> Option<(NodeId, Pfn)> {
+        let &Request { limit, low, mut from, .. } = request;
         let top = request.below(limit);
         if limit < request.size || top < low {
             return None;
         }
+        if self.order == Order::Tangled {
+            return self.walk(request);
+        }
         if self.tree.range(from).lo >= limit {
-            // Above the limit nothing but the end of the range before counts.
-            from = self.tree.last_with_floor_up_to(top, from);
+            if self.tree.at(from).floor > top {
+                from = self.tree.last_with_floor_up_to(top);
+            }
             if self.tree.range(from).lo >= limit {
                 return Some((from, top));
             }
@@ -248,8 +280,22 @@ impl IovaDomain {
         (!above.is_nil() && lo >= low).then_some((above, lo))
     }
 
+    /// The kernel's walk, range by range.
+    fn walk(&self, request: &Request) -> Option<(NodeId, Pfn)> {
+        let (mut above, mut high) = (request.from, request.limit);
+        loop {
+            high = high.min(self.tree.range(above).lo);
+            let lo = request.below(high);
+            let below = self.tree.neighbour(above, Side::Left);
+            if below.is_nil() || lo > self.tree.range(below).hi || lo < request.low {
+                return (high >= request.size && lo >= request.low).then_some((above, lo));
+            }
+            above = below;
+        }
+    }
+
     /// The second try, in what lies above the range at which the first one began.
-    fn place_above(&self, request: &Request) -> Option<(NodeId, Pfn)> {
+    fn place_above(&mut self, request: &Request) -> Option<(NodeId, Pfn)> {
         let tried = self.tree.range(request.from).hi;
         if !self.retries_above || tried >= request.limit {
             return None;
@@ -327,63 +373,17 @@ impl IovaDomain {
         if id == NodeId::ANCHOR {
             return;
         }
-        let freed = self.tree.range(id);
+        let (freed, above) = (self.tree.range(id), self.tree.neighbour(id, Side::Right));
         let below_4g = freed.hi < self.dma_32bit_pfn;
         if id == self.cached32 || below_4g && freed.lo >= self.cached32_pfn() {
-            self.cached32 = self.tree.neighbour(id, Side::Right);
+            self.cached32 = above;
         }
         if freed.lo < self.dma_32bit_pfn {
             self.max32_alloc_size = self.dma_32bit_pfn;
         }
         if freed.lo >= self.cached_pfn() {
-            self.cached64 = self.tree.neighbour(id, Side::Right);
+            self.cached64 = above;
         }
-        self.tree.remove(id);
-    }
-}
-
-// ---- Reservation.
-
-impl IovaDomain {
-    /// Takes the pfns `lo..=hi`, as far as they are free, and tells the last range that has to do with them
-    /// (`reserve_iova`). `None`, and a warning, for pfns that no 64-bit address has.
-    ///
-    /// The ranges in the way stay. Each grows down to the end of the one before, and what is left behind the last
-    /// becomes a range of its own. Takes as long as there are gaps to be filled.
-    pub fn reserve(&mut self, lo: Pfn, hi: Pfn) -> Option<IovaRange> {
-        if lo | hi > u64::MAX >> self.shift {
-            self.warn();
-            return None;
-        }
-        let mut rest = lo;
-        let mut at = self.tree.first_reaching(lo);
-        while self.tree.range(at).overlaps(rest, hi) && !at.is_nil() {
-            if rest < self.tree.range(at).lo {
-                self.tree.extend_down(at, rest);
-            }
-            let range = self.tree.range(at);
-            if hi <= range.hi {
-                return Some(range);
-            }
-            rest = range.hi.wrapping_add(1);
-            at = self.tree.neighbour(at, Side::Right);
-            if !self.has_inverted {
-                // Ranges without a gap between them need no change.
-                at = self.tree.first_with(Want::Room(1), at);
-                rest = self.tree.at(at).floor;
-                if hi < rest {
-                    return self.find(hi);
-                }
-            }
-        }
-        let range = IovaRange { lo: rest, hi };
-        self.has_inverted |= hi < rest;
-        if hi.saturating_add(1) < rest {
-            self.tree.keep_floors();
-        }
-        if let Inserted::Outside(_) = self.tree.insert(range, NodeId::NIL)? {
-            self.warn();
-        }
-        Some(range)
+        self.tree.remove(id, above);
     }
 }

@@ -46,7 +46,9 @@ fn running_kernels_answered_as_the_rules_foretell() {
         }
         all.add(outcome);
     }
-    assert!(all.holds() && all.passed > 54_000 && all.explained < 300, "{all:#?}");
+    let left_out: Vec<String> = all.left_out.iter().cloned().collect();
+    writeln!(told, "not compared: {}", left_out.join(", ")).unwrap();
+    assert!(all.holds() && all.passed > 57_000 && all.explained < 300, "{all:#?}");
     expect_file!["../../captures/conformance.txt"].assert_eq(&told);
 }
 
@@ -113,7 +115,61 @@ fn an_answer_that_no_kernel_gave_is_a_failure() {
 }
 
 #[test]
+fn a_mapping_or_page_tables_that_no_kernel_gave_are_a_failure() {
+    changed(
+        r#""map_overlap_same":"EEXIST""#,
+        r#""map_overlap_same":"OK""#,
+        expect![[r#"
+            group 5, behaviour: map_overlap_same: kernel OK, ours EEXIST
+        "#]],
+    );
+    changed(
+        r#""unmap_both_size":"0x5000""#,
+        r#""unmap_both_size":"0x4000""#,
+        expect![[r#"
+            group 5, behaviour: unmap_A_and_adjacent, size: kernel 0x4000, ours 0x5000
+        "#]],
+    );
+    changed(
+        r#""span_gap_0":"EINVAL""#,
+        r#""span_gap_0":"OK""#,
+        expect![[r#"
+        group 5, behaviour: span_gap_0: kernel OK, ours EINVAL
+    "#]],
+    );
+    changed(
+        r#""rc":"OK","type":2"#,
+        r#""rc":"OK","type":1"#,
+        expect![[r#"
+        device 0000:00:06.0, IOMMU_GET_HW_INFO: type: kernel 1, ours 2
+        device 0000:00:06.0, IOMMU_HWPT_ALLOC, nesting parent: kernel OK, ours EOPNOTSUPP
+    "#]],
+    );
+    changed(
+        r#""alloc_nest_parent":"OK""#,
+        r#""alloc_nest_parent":"EOPNOTSUPP""#,
+        expect![[r#"
+            device 0000:00:06.0, IOMMU_HWPT_ALLOC, nesting parent: kernel EOPNOTSUPP, ours OK
+        "#]],
+    );
+}
+
+#[test]
 fn ground_truth_that_is_not_as_it_should_be_is_named_with_its_place() {
+    changed(
+        r#""data":"00000000"#,
+        r#""data":"0000000g"#,
+        expect![[r#"
+        X010: groundtruth.json: iommufd.devices[0].hw_info.data: expected hexadecimal digits
+    "#]],
+    );
+    changed(
+        r#""map_A":"OK""#,
+        r#""map_A":1"#,
+        expect![[r#"
+        X010: groundtruth.json: type1.groups[0].behaviour.map_A: expected a string, found a number 1
+    "#]],
+    );
     changed(
         r#""iova_pgsizes":"0x40201000""#,
         r#""iova_pgsizes":"many""#,

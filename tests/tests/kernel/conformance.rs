@@ -46,6 +46,7 @@ fn doorbells_are_mapped_where_the_kernel_maps_them() {
     passes("msi_cookie", 210);
 }
 
+/// K-VIOMMUWRAP, K-RMRALIGN, K-OFONEBYTE.
 #[test]
 fn drivers_make_of_tables_what_the_kernels_do() {
     passes("producers", 240);

@@ -295,6 +295,7 @@ fn a_listing_without_the_window_contradicts_the_rule() {
     );
 }
 
+/// K-WINLISTED, K-WINHOSTONLY.
 #[test]
 fn a_window_listed_by_an_old_kernel_is_gone_on_a_new_one() {
     let host = with_window(smmu_host("4.14"), 0x1000_0000, (0x1000_0000, 0x3eff_ffff), None);

@@ -88,6 +88,7 @@ fn a_window_that_forwards_to_the_iommu_is_no_hazard() {
     assert_eq!(report(&host, &Question::default()).groups[0].hazards, []);
 }
 
+/// K-RESVSYSFS.
 #[test]
 fn the_text_of_reserved_regions() {
     assert_eq!(sysfs_text_of(&smmu_host("6.12"), GroupId(0)).as_deref(), Some(WINDOW));
@@ -276,4 +277,31 @@ fn more_doorbell_pages_than_the_window_holds() {
         .map(|hazard| format!("{} {}: {}", hazard.rule, hazard.span, hazard.because))
         .collect();
     expect!["K-DOORBELLOVERRUN 0x810_0000..=0x810_ffff: 17 doorbells need more than the 16 pages of the MSI window 0x800_0000..=0x80f_ffff, and the kernel maps the rest behind it"].assert_eq(&hazards.join("\n"));
+}
+
+/// H-X86XLATE: what the description says of a window counts all the same.
+#[test]
+fn a_window_on_x86_is_a_hazard_only_when_it_is_said_to_be_one() {
+    let hazards = |p2p| {
+        let host = host(Arch::X86_64, IommuModel::IntelVtd, "7.3");
+        let host = with_window(host, 0xc000_0000, (0xc000_0000, 0xcfff_ffff), p2p);
+        report(&host, &Question::default()).groups[0].hazards.len()
+    };
+    assert_eq!((hazards(None), hazards(Some(PeerToPeer::Intercepts))), (0, 1));
+}
+
+/// K-RISCVNONE.
+#[test]
+fn behind_a_riscv_iommu_nothing_is_reserved() {
+    let report = report(&host(Arch::Riscv64, IommuModel::Riscv, "7.3"), &Question::default());
+    assert!(report.groups[0].reserved.is_empty() && report.groups[0].msi.is_none());
+}
+
+/// K-LISTED.
+#[test]
+fn a_hardware_doorbell_that_no_rule_explains_is_kept_as_listed() {
+    let listing = format!("{WINDOW}0x0000000009000000 0x0000000009000fff msi\n");
+    let report = report(&with_listing(smmu_host("7.3"), &listing), &Question::default());
+    let rules: Vec<&str> = report.groups[0].reserved.iter().map(|region| region.rule).collect();
+    assert_eq!(rules, ["K-SWMSI", "K-LISTED"]);
 }

@@ -21,6 +21,8 @@ mod shape;
 mod syntax;
 mod type1;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::addr::{Address, Iova};
@@ -44,6 +46,8 @@ pub struct Outcome {
     pub failures: Vec<Failure>,
     /// The first of those that are explained, at most [`MOST_TOLD`].
     pub explanations: Vec<Failure>,
+    /// What a capture tells and nothing was compared with.
+    pub left_out: BTreeSet<String>,
 }
 
 /// A comparison in which the kernel and we say different things.
@@ -86,6 +90,7 @@ impl Outcome {
         self.failures.truncate(MOST_TOLD);
         self.explanations.extend(other.explanations);
         self.explanations.truncate(MOST_TOLD);
+        self.left_out.extend(other.left_out);
     }
 
     fn pass(&mut self) {

@@ -75,9 +75,11 @@ fn whole_pages(iovad: &IovaDomain, region: &RawRegion) -> impl Iterator<Item = S
     let granule = Size::from_bytes(1 << iovad.shift());
     let first = granule.round_down(region.start);
     let length = region.start.wrapping_add(region.length).wrapping_sub(first);
-    let size = granule.round_down(length.wrapping_add(granule.bytes().wrapping_sub(1)));
-    let last = first.wrapping_add(size).wrapping_sub(1);
-    let pieces = match size {
+    let pages = length.wrapping_add(granule.bytes().wrapping_sub(1)) >> iovad.shift();
+    // The kernel counts them in an `int`, and there is no loop to a negative number.
+    let pages = Some(pages & 0xffff_ffff).filter(|&pages| pages <= 0x7fff_ffff).unwrap_or(0);
+    let last = first.wrapping_add(pages << iovad.shift()).wrapping_sub(1);
+    let pieces = match pages {
         0 => [None, None],
         _ if first <= last => [Span::of(first, last), None],
         _ => [Span::of(first, u64::MAX), Span::of(0, last)],

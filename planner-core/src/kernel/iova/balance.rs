@@ -1,5 +1,5 @@
 //! How the tree keeps its balance: as lib/rbtree.c does (`__rb_insert`, `__rb_erase_augmented`, `____rb_erase_color`),
-//! which is the red-black tree of Cormen, Leiserson, Rivest and Stein. Rotations keep the best gaps of subtrees right.
+//! which is the red-black tree of Cormen, Leiserson, Rivest and Stein.
 
 use super::tree::{NodeId, Side, Tree};
 
@@ -35,15 +35,16 @@ impl Tree {
         self.set_child(parent, side, by);
     }
 
-    /// Lets a node sink to one side; its child on the other side takes its place.
+    /// Lets a node sink to one side; its child on the other side takes its place. Both are on a way up from a change, or
+    /// next to it, so that all their ancestors are stale.
     fn rotate(&mut self, id: NodeId, side: Side) {
         let riser = self.at(id).child(side.other());
         let inner = self.at(riser).child(side);
         self.replace(id, riser);
         self.set_child(id, side.other(), inner);
         self.set_child(riser, side, id);
-        self.update_one(id);
-        self.update_one(riser);
+        self.edit(id, |node| node.stale = true);
+        self.edit(riser, |node| node.stale = true);
     }
 
     /// No red node below a red one: settles it for a new red leaf.
@@ -83,7 +84,7 @@ impl Tree {
         if left.is_nil() || right.is_nil() {
             let child = if left.is_nil() { right } else { left };
             self.replace(id, child);
-            let lowest_changed = if right.is_nil() { node.parent } else { right };
+            let lowest_changed = if child.is_nil() { node.parent } else { child };
             return Unlinked { lowest_changed, was_red: node.red, child, parent: node.parent };
         }
         let (child, was_red) = (self.at(above).child(Side::Right), self.is_red(above));

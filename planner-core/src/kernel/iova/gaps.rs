@@ -14,26 +14,15 @@ pub(super) struct Gaps {
     widest: u64,
     /// Largest request that still fits when it must start at a multiple of its size rounded up to a power of two.
     largest_aligned: u64,
-    /// The lowest first pfn of a gap, where that is kept.
-    lowest_floor: Pfn,
-    /// The highest first pfn of a gap, where that is kept.
-    highest_floor: Pfn,
 }
 
 impl Gaps {
     /// Of a subtree without ranges.
-    pub(super) const NONE: Self =
-        Self { widest: 0, largest_aligned: 0, lowest_floor: Pfn::MAX, highest_floor: 0 };
+    pub(super) const NONE: Self = Self { widest: 0, largest_aligned: 0 };
 
     /// Before the range that starts at `lo`, when the range before it ends below `floor`.
     pub(super) fn before(floor: Pfn, lo: Pfn) -> Self {
-        let widest = lo.saturating_sub(floor);
-        Self { widest, largest_aligned: largest_aligned(floor, lo), ..Self::NONE }
-    }
-
-    /// The same gap, with where it begins.
-    pub(super) fn with_floor(self, floor: Pfn) -> Self {
-        Self { lowest_floor: floor, highest_floor: floor, ..self }
+        Self { widest: lo.saturating_sub(floor), largest_aligned: largest_aligned(floor, lo) }
     }
 
     /// The best of both.
@@ -41,8 +30,6 @@ impl Gaps {
         Self {
             widest: self.widest.max(other.widest),
             largest_aligned: self.largest_aligned.max(other.largest_aligned),
-            lowest_floor: self.lowest_floor.min(other.lowest_floor),
-            highest_floor: self.highest_floor.max(other.highest_floor),
         }
     }
 }
@@ -54,20 +41,25 @@ pub(super) enum Want {
     Room(u64),
     /// Room for so many pfns that start at a multiple of their number rounded up to a power of two.
     AlignedRoom(u64),
-    /// The range before ends below this pfn.
-    FloorUpTo(Pfn),
-    /// The range before reaches at least up to this pfn.
-    FloorAbove(Pfn),
 }
 
 impl Want {
-    /// Whether one gap has it; of a whole subtree, whether any gap in it has.
+    /// Whether the gap from `floor` to before `lo` has it.
+    pub(super) const fn fits(self, floor: Pfn, lo: Pfn) -> bool {
+        match self {
+            Self::Room(size) => size <= lo.saturating_sub(floor),
+            Self::AlignedRoom(size) => match size.checked_next_power_of_two() {
+                Some(step) => size <= lo && lo.wrapping_sub(size) & !step.wrapping_sub(1) >= floor,
+                None => false,
+            },
+        }
+    }
+
+    /// Whether any gap of a subtree has it.
     pub(super) fn met_by(self, gaps: &Gaps) -> bool {
         match self {
             Self::Room(size) => size <= gaps.widest,
             Self::AlignedRoom(size) => size <= gaps.largest_aligned,
-            Self::FloorUpTo(pfn) => gaps.lowest_floor <= pfn,
-            Self::FloorAbove(pfn) => pfn < gaps.highest_floor,
         }
     }
 }
@@ -108,6 +100,8 @@ mod tests {
                 assert_eq!(largest_aligned(floor, lo), tried, "{floor}..{lo}");
                 // Whatever is smaller fits as well.
                 assert!((1..=tried).all(|size| fits(floor, lo, size)), "{floor}..{lo}");
+                let told = |size| Want::AlignedRoom(size).fits(floor, lo);
+                assert!((1..=70).all(|size| told(size) == (size <= tried)), "{floor}..{lo}");
             }
         }
     }

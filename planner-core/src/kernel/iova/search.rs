@@ -40,43 +40,19 @@ impl Tree {
     }
 
     /// The highest range at `from` or below with such a gap before it.
-    pub(super) fn last_with(&self, want: Want, from: NodeId) -> NodeId {
-        let found = self.nearest_with(want, from, Side::Left);
-        let lowest = self.lowest;
-        if found.is_nil() && want.met_by(&self.at(lowest).gap()) { lowest } else { found }
+    pub(super) fn last_with(&mut self, want: Want, from: NodeId) -> NodeId {
+        self.nearest_with(want, from, Side::Left)
     }
 
     /// The lowest range at `from` or above with such a gap before it; if none has, the anchor.
-    pub(super) fn first_with(&self, want: Want, from: NodeId) -> NodeId {
+    pub(super) fn first_with(&mut self, want: Want, from: NodeId) -> NodeId {
         let found = self.nearest_with(want, from, Side::Right);
         if found.is_nil() { NodeId::ANCHOR } else { found }
     }
 
-    /// The highest range at `from` or below with a gap before it that begins at `pfn` or below. `from` starts above it.
-    pub(super) fn last_with_floor_up_to(&self, pfn: Pfn, from: NodeId) -> NodeId {
-        if self.at(from).floor <= pfn {
-            from
-        } else if self.floors_differ {
-            self.nearest_with(Want::FloorUpTo(pfn), from, Side::Left)
-        } else {
-            self.last_of_all_with_floor_up_to(pfn)
-        }
-    }
-
-    /// The lowest range that ends at `pfn` or above.
-    pub(super) fn first_reaching(&self, pfn: Pfn) -> NodeId {
-        if !self.floors_differ {
-            return self.last_of_all_with_floor_up_to(pfn);
-        }
-        let want = Want::FloorAbove(pfn);
-        if !want.met_by(&self.at(self.root).best) {
-            return NodeId::ANCHOR;
-        }
-        self.neighbour(self.outermost_with(want, self.root, Side::Left), Side::Left)
-    }
-
-    /// While each gap begins no lower than the one before.
-    fn last_of_all_with_floor_up_to(&self, pfn: Pfn) -> NodeId {
+    /// The highest range before which a gap begins at `pfn` or below, while gaps begin in order; it is also the lowest
+    /// that ends at `pfn` or above.
+    pub(super) fn last_with_floor_up_to(&self, pfn: Pfn) -> NodeId {
         let (mut at, mut last) = (self.root, NodeId::NIL);
         while !at.is_nil() {
             let node = self.at(at);
@@ -89,17 +65,16 @@ impl Tree {
         last
     }
 
-    /// Up from `from` as far as needed, then down again: what is near is found in few steps. Gaps that do not count are
-    /// found only on the way up.
-    fn nearest_with(&self, want: Want, from: NodeId, side: Side) -> NodeId {
+    /// Up from `from` as far as needed, then down again: what is near is found in few steps.
+    fn nearest_with(&mut self, want: Want, from: NodeId, side: Side) -> NodeId {
         let mut at = from;
         while !at.is_nil() {
             let node = self.at(at);
-            if want.met_by(&node.gap().with_floor(node.floor)) {
+            if want.fits(node.floor, node.range.lo) {
                 return at;
             }
             let beyond = node.child(side);
-            if !beyond.is_nil() && want.met_by(&self.at(beyond).best) {
+            if self.has(beyond, want) {
                 return self.outermost_with(want, beyond, side.other());
             }
             at = self.ancestor(at, side);
@@ -108,20 +83,24 @@ impl Tree {
     }
 
     /// The outermost range of a subtree that is known to have what is wanted.
-    fn outermost_with(&self, want: Want, top: NodeId, side: Side) -> NodeId {
+    fn outermost_with(&mut self, want: Want, top: NodeId, side: Side) -> NodeId {
         let mut at = top;
         loop {
-            let node = self.at(at);
-            let outer = node.child(side);
-            if !outer.is_nil() && want.met_by(&self.at(outer).best) {
+            let outer = self.at(at).child(side);
+            if self.has(outer, want) {
                 at = outer;
                 continue;
             }
+            let node = self.at(at);
             let inner = node.child(side.other());
-            if inner.is_nil() || want.met_by(&node.gap().with_floor(node.floor)) {
+            if inner.is_nil() || want.fits(node.floor, node.range.lo) {
                 return at;
             }
             at = inner;
         }
+    }
+
+    fn has(&mut self, top: NodeId, want: Want) -> bool {
+        !top.is_nil() && want.met_by(&self.best(top))
     }
 }

@@ -44,16 +44,24 @@ impl Side {
     }
 }
 
+/// One line of a cache: with a million ranges, waiting for memory is most of the work.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
 pub(super) struct Node {
     pub(super) range: IovaRange,
     left: NodeId,
     right: NodeId,
     pub(super) parent: NodeId,
     pub(super) red: bool,
+    /// Whether `best` has to be found out anew. Then this is so for all ancestors, too.
+    pub(super) stale: bool,
+    /// Whether `own` has to be found out anew.
+    own_stale: bool,
     /// The first pfn behind the range before; 0 for the lowest range.
     pub(super) floor: Pfn,
-    /// The best of the gaps before this range and before all below it in the tree, as far as they count.
+    /// What is free before this range.
+    own: Gaps,
+    /// The best of the gaps before this range and before all below it in the tree.
     pub(super) best: Gaps,
 }
 
@@ -64,7 +72,10 @@ const NOTHING: Node = Node {
     right: NodeId::NIL,
     parent: NodeId::NIL,
     red: false,
+    stale: false,
+    own_stale: true,
     floor: 0,
+    own: Gaps::NONE,
     best: Gaps::NONE,
 };
 
@@ -76,9 +87,13 @@ impl Node {
         }
     }
 
-    /// The free pfns before this range.
-    pub(super) fn gap(&self) -> Gaps {
-        Gaps::before(self.floor, self.range.lo)
+    const fn set_floor(&mut self, floor: Pfn) {
+        (self.floor, self.own_stale) = (floor, true);
+    }
+
+    /// What is free before this range.
+    fn own(&self) -> Gaps {
+        if self.own_stale { Gaps::before(self.floor, self.range.lo) } else { self.own }
     }
 }
 
@@ -88,16 +103,12 @@ pub(super) struct Tree {
     nodes: Vec<Node>,
     vacant: Vec<NodeId>,
     pub(super) root: NodeId,
-    pub(super) lowest: NodeId,
-    /// Whether gaps may begin lower than the one before, because some range ends far below its start.
-    pub(super) floors_differ: bool,
 }
 
 impl Tree {
     pub(super) fn new() -> Self {
-        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, ..NOTHING };
-        let (root, lowest) = (NodeId::ANCHOR, NodeId::ANCHOR);
-        Self { nodes: vec![anchor], vacant: Vec::new(), root, lowest, floors_differ: false }
+        let anchor = Node { range: IovaRange { lo: Pfn::MAX, hi: Pfn::MAX }, stale: true, ..NOTHING };
+        Self { nodes: vec![anchor], vacant: Vec::new(), root: NodeId::ANCHOR }
     }
 
     pub(super) fn at(&self, id: NodeId) -> &Node {
@@ -110,18 +121,21 @@ impl Tree {
 
     /// The ranges, ascending; the last is the anchor.
     pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, IovaRange)> {
-        let ids = std::iter::successors(Some(self.lowest), |&id| Some(self.neighbour(id, Side::Right)));
+        let lowest = self.outermost(self.root, Side::Left);
+        let ids = std::iter::successors(Some(lowest), |&id| Some(self.neighbour(id, Side::Right)));
         ids.take_while(|id| !id.is_nil()).map(|id| (id, self.range(id)))
     }
 
     /// The next range above or below (`rb_next`, `rb_prev`).
     pub(super) fn neighbour(&self, id: NodeId, side: Side) -> NodeId {
-        let mut at = self.at(id).child(side);
-        if at.is_nil() {
-            return self.ancestor(id, side);
-        }
+        let child = self.at(id).child(side);
+        if child.is_nil() { self.ancestor(id, side) } else { self.outermost(child, side.other()) }
+    }
+
+    fn outermost(&self, top: NodeId, side: Side) -> NodeId {
+        let mut at = top;
         loop {
-            let child = self.at(at).child(side.other());
+            let child = self.at(at).child(side);
             if child.is_nil() {
                 return at;
             }
@@ -160,12 +174,12 @@ impl Tree {
         self.set_child(parent, side, id);
         let above = self.neighbour(id, Side::Right);
         let floor = self.at(above).floor;
-        self.edit(id, |node| (node.red, node.floor) = (true, floor));
-        self.edit(above, |node| node.floor = range.hi.saturating_add(1));
-        if self.lowest == above {
-            self.lowest = id;
-        }
-        self.update(id, above);
+        self.edit(id, |node| {
+            node.red = true;
+            node.set_floor(floor);
+        });
+        self.edit(above, |node| node.set_floor(range.hi.saturating_add(1)));
+        self.mark_stale(id);
         self.rebalance_inserted(id);
         Some(Inserted::Inside(id))
     }
@@ -188,16 +202,13 @@ impl Tree {
         Some(id)
     }
 
-    /// Removes a range (`rb_erase`). Its number may then stand for another.
-    pub(super) fn remove(&mut self, id: NodeId) {
+    /// Removes a range, given the one above it (`rb_erase`). Its number may then stand for another.
+    pub(super) fn remove(&mut self, id: NodeId, above: NodeId) {
         let floor = self.at(id).floor;
-        let above = self.neighbour(id, Side::Right);
-        self.edit(above, |above| above.floor = floor);
-        if self.lowest == id {
-            self.lowest = above;
-        }
+        self.edit(above, |above| above.set_floor(floor));
         let unlinked = self.unlink(id, above);
-        self.update(unlinked.lowest_changed, above);
+        self.mark_stale(unlinked.lowest_changed);
+        self.edit(above, |above| above.stale = true);
         if !unlinked.was_red {
             self.rebalance_removed(unlinked.child, unlinked.parent);
         }
@@ -206,8 +217,10 @@ impl Tree {
 
     /// Moves the start of a range down to `lo`.
     pub(super) fn extend_down(&mut self, id: NodeId, lo: Pfn) {
-        self.edit(id, |node| node.range.lo = lo);
-        self.update(id, id);
+        self.edit(id, |node| {
+            (node.range.lo, node.own_stale) = (lo, true);
+        });
+        self.mark_stale(id);
     }
 
     pub(super) fn edit(&mut self, id: NodeId, change: impl FnOnce(&mut Node)) {
@@ -228,47 +241,34 @@ impl Tree {
         self.edit(child, |node| node.parent = parent);
     }
 
-    /// Finds out anew the best gaps from a node upward, at least up to another, then as far as something changes.
-    fn update(&mut self, from: NodeId, at_least_to: NodeId) {
-        let (mut at, mut reached) = (from, false);
-        while !at.is_nil() {
-            reached |= at == at_least_to;
-            if !self.update_one(at) && reached {
-                return;
+    /// Something changed in a node or below it. Goes up only as far as nobody said so before.
+    fn mark_stale(&mut self, id: NodeId) {
+        let mut at = id;
+        while let Some(node) = self.nodes.get_mut(at.index()).filter(|node| !node.stale) {
+            node.stale = true;
+            at = node.parent;
+        }
+    }
+
+    /// The best gaps of a subtree. Each change is paid for once: what nobody asks for is not found out.
+    pub(super) fn best(&mut self, top: NodeId) -> Gaps {
+        let mut at = top;
+        while self.at(top).stale {
+            let node = self.at(at);
+            let (left, right) = (self.at(node.left), self.at(node.right));
+            if left.stale || right.stale {
+                at = if left.stale { node.left } else { node.right };
+                continue;
             }
-            at = self.at(at).parent;
+            let (own, parent) = (node.own(), node.parent);
+            let best = own.or(&left.best).or(&right.best);
+            self.edit(at, |node| {
+                (node.own, node.own_stale) = (own, false);
+                (node.best, node.stale) = (best, false);
+            });
+            at = parent;
         }
-    }
-
-    /// Finds out the best gaps of one subtree from its parts, and tells whether they changed.
-    ///
-    /// The gaps below the lowest range and below the anchor do not count: they are wider than all others and change all
-    /// the time, so that counting them would mean work up to the root. Whoever searches looks at them by themselves.
-    pub(super) fn update_one(&mut self, id: NodeId) -> bool {
-        let node = self.at(id);
-        let open_ended = node.floor == 0 || id == NodeId::ANCHOR;
-        let mut best = if open_ended { Gaps::NONE } else { node.gap() };
-        if self.floors_differ {
-            best = best.with_floor(node.floor);
-        }
-        best = best.or(&self.at(node.left).best).or(&self.at(node.right).best);
-        let changed = best != node.best;
-        if changed {
-            self.edit(id, |node| node.best = best);
-        }
-        changed
-    }
-
-    /// From now on keeps for each subtree where its gaps begin, because their order no longer tells.
-    pub(super) fn keep_floors(&mut self) {
-        if self.floors_differ {
-            return;
-        }
-        self.floors_differ = true;
-        let all: Vec<NodeId> = self.iter().map(|(id, _)| id).collect();
-        for id in all {
-            self.update(id, NodeId::NIL);
-        }
+        self.at(top).best
     }
 }
 

@@ -99,6 +99,7 @@ mod tests {
     const OLD: KernelVersion = KernelVersion::new(6, 12);
     const NEW: KernelVersion = KernelVersion::new(7, 3);
 
+    /// K-IVMD.
     #[test]
     fn an_ivmd_entry_is_rounded_up_at_both_ends() {
         assert_eq!((ivmd(0x1001, 0x1001).start, ivmd(0x1001, 0x1001).length), (0x2000, 0x2000));
@@ -106,6 +107,7 @@ mod tests {
         assert_eq!(ivmd(u64::MAX, 0).start, 0);
     }
 
+    /// K-AMDHT, K-AMDHTIGNORE.
     #[test]
     fn hypertransport_is_ordinary_only_where_all_say_so_and_the_kernel_asks() {
         let count = |ht, version| regions(&[(0x7000_0000, 0x1000)], ht, version).len();
@@ -114,6 +116,7 @@ mod tests {
         assert_eq!(count(HyperTransport::Ordinary, OLD), 3);
     }
 
+    /// K-AMDHATS, K-AMDV2HALF.
     #[test]
     fn tables_reach_as_far_as_their_levels() {
         assert_eq!(aperture(Tables::V1 { levels: 4 }, OLD), low_bits(64));
@@ -122,5 +125,12 @@ mod tests {
         assert_eq!(aperture(Tables::V2 { levels: 4 }, KernelVersion::new(6, 1)), low_bits(48));
         assert_eq!(aperture(Tables::V2 { levels: 4 }, OLD), low_bits(47));
         assert_eq!(aperture(Tables::V2 { levels: 5 }, OLD), low_bits(56));
+    }
+
+    /// K-AMDPGSIZES, as booted kernels reported on either side of 6.12.
+    #[test]
+    fn page_sizes_that_no_entry_expresses_are_gone() {
+        assert_eq!(pages(KernelVersion::new(6, 1)).bitmap(), 0xffff_ff7f_ffff_f000);
+        assert_eq!(pages(OLD).bitmap(), 0x000f_ff7f_ffff_f000);
     }
 }

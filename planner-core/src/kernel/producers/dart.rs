@@ -32,6 +32,7 @@ pub const PAGES: PageSizes = PageSizes::from_bitmap(0x4000);
 mod tests {
     use super::*;
 
+    /// K-DARTMSI, K-DARTBITS.
     #[test]
     fn the_region_is_a_page_of_the_host() {
         let ends = |page| (doorbell_page(page).start, doorbell_page(page).end());

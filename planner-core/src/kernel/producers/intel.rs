@@ -95,6 +95,7 @@ mod tests {
         regions.iter().map(|region| (region.kind, region.start)).collect()
     }
 
+    /// K-RMRR, K-FLOPPYWA.
     #[test]
     fn an_rmrr_is_relaxable_where_a_driver_takes_over() {
         use ResvKind::{Direct, DirectRelaxable, Msi};
@@ -108,6 +109,7 @@ mod tests {
         assert_eq!(told(0x06_0100, FloppyWorkaround::Absent).len(), 2);
     }
 
+    /// K-VTDTABLES.
     #[test]
     fn first_stage_tables_lose_the_upper_half() {
         assert_eq!(aperture(Tables::Second, 48, 48), low_bits(48));

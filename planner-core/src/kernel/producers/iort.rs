@@ -69,6 +69,7 @@ pub fn its_frame(its_base: u64) -> RawRegion {
 mod tests {
     use super::*;
 
+    /// K-RMRIDS.
     #[test]
     fn the_last_stream_of_a_mapping_counts() {
         let pci = Requester::PreservedPci;

@@ -19,6 +19,7 @@ pub fn regions(chip: &[IovaRegion], own: IovaRegion) -> Vec<RawRegion> {
 mod tests {
     use super::*;
 
+    /// K-MTKREGIONS.
     #[test]
     fn the_mt8192_keeps_its_camera_units_apart() {
         // mt8192_multi_dom: one region for each 4 GiB, and two of 64 MiB inside the third.

@@ -19,6 +19,7 @@ pub fn region_kind(memory: Option<(u64, u64)>, iova: u64, length: u64) -> ResvKi
 mod tests {
     use super::*;
 
+    /// K-OFIOVA, K-OFONEBYTE.
     #[test]
     fn a_region_is_direct_only_where_it_is_its_own_memory() {
         use ResvKind::{Direct, Reserved};

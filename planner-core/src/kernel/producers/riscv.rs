@@ -25,3 +25,17 @@ pub fn aperture(mode: Mode) -> Span<Iova> {
         Mode::Sv57 => 56,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// K-RISCVAPER.
+    #[test]
+    fn the_upper_half_of_each_mode_is_lost() {
+        let last = |mode| aperture(mode).last();
+        assert_eq!(last(Mode::Sv39), Iova::at(0x3f_ffff_ffff));
+        assert_eq!(last(Mode::Sv48), Iova::at(0x7fff_ffff_ffff));
+        assert_eq!(last(Mode::Sv57), Iova::at(0xff_ffff_ffff_ffff));
+    }
+}

@@ -47,6 +47,7 @@ pub fn regions(start_dma: u64, end_dma: u64, attached: Attached, version: Kernel
 mod tests {
     use super::*;
 
+    /// K-S390DMA, K-S390TABLES.
     #[test]
     fn the_tail_depends_on_the_tables_that_are_attached() {
         let ends = |attached, major, minor| -> Vec<(u64, u64)> {

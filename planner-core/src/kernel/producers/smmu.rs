@@ -126,6 +126,7 @@ mod tests {
         assert_eq!(granule_pages(PageSizes::default(), PageSize::K4).bitmap(), 0);
     }
 
+    /// K-SMMUAPER, K-SMMUS2OAS.
     #[test]
     fn stage_1_is_bounded_by_the_kernel_and_stage_2_by_the_output() {
         let smmu = SmmuV3 { vax: false, aarch32: true, output_bits: 36 };

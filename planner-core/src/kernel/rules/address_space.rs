@@ -68,4 +68,19 @@ rules! {
         way_out: "none is needed",
         from: "drivers/iommu/iommufd/device.c, iommufd_device_bind",
     }
+    FD_HW_INFO = "K-FDHWINFO", v(6, 6), ALWAYS, Believed {
+        says: "IOMMU_GET_HW_INFO tells which kind of IOMMU a device is behind, and for VT-d its capability registers",
+        why: "Drivers that hand out no registers answer with type 0, which is no error. A VMM needs the registers to build \
+            an IOMMU for its guest that nests in the host's.",
+        way_out: "none is needed",
+        from: "drivers/iommu/iommufd/device.c, iommufd_get_hw_info; drivers/iommu/intel/iommu.c, intel_iommu_hw_info",
+    }
+    FD_HW_SMMU = "K-FDHWSMMU", v(6, 13), ALWAYS, Believed {
+        says: "an SMMUv3 hands out its ID registers, and with both stages it lets page tables be made that others nest in",
+        why: "Before, IOMMU_GET_HW_INFO answers with type 0 and IOMMU_HWPT_ALLOC_NEST_PARENT fails with EOPNOTSUPP, as it \
+            still does for an SMMU with one stage. The kernel needs CONFIG_ARM_SMMU_V3_IOMMUFD.",
+        way_out: "use kernel 6.13 or newer for a nested SMMU; without one nothing changes for the guest",
+        from: "drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3-iommufd.c, arm_smmu_hw_info; \
+            drivers/iommu/arm/arm-smmu-v3/arm-smmu-v3.c, arm_smmu_domain_alloc_paging_flags",
+    }
 }

@@ -1,5 +1,6 @@
 //! iommufd: what an address space answered with each device, and with all devices together.
 
+use super::hardware;
 use super::msi::{self, Through};
 use super::truth::{AllDevices, Automatic, FdDevice, Iommufd, Ranges, Trial};
 use super::type1::unknown_isolation;
@@ -105,6 +106,10 @@ struct Subject<'a> {
 fn compare_bound(world: &World<'_>, told: &FdDevice, subject: Subject<'_>, check: &mut Check) {
     let Subject { group, space, doorbells } = subject;
     let space = &aperture_told(told, group, space, check);
+    let hardware = told.hardware.as_ref().zip(world.host.device(told.device));
+    if let Some((info, device)) = hardware {
+        hardware::compare_info(world, device, info, check);
+    }
     compare_before_attaching(world, told, space, check);
     let mut ioas = ioas(world);
     if let Some(kernel) = &told.map_before {
@@ -131,8 +136,12 @@ fn compare_bound(world: &World<'_>, told: &FdDevice, subject: Subject<'_>, check
     if let Some(after) = &told.ranges_after {
         compare_ranges("usable ranges", after, &ioas, None, check);
     }
+    let mut unmapped = 0;
     for (list, requests) in &told.automatic {
-        compare_automatic(list, requests, &mut ioas, check);
+        unmapped = compare_automatic(list, requests, &mut ioas, check);
+    }
+    if let Some(kernel) = told.unmapped {
+        check.equal("unmapping everything, size", &format!("{kernel:#x}"), &format!("{unmapped:#x}"), None);
     }
     compare_allowed(told, space, &mut ioas, check);
     compare_trials(&told.trials, &mut ioas, check);
@@ -142,6 +151,12 @@ fn compare_bound(world: &World<'_>, told: &FdDevice, subject: Subject<'_>, check
         Through::Domain("iommufd")
     };
     msi::compare(world, through, &told.probe, group, check);
+    if let Some(ranges) = &told.ranges_interrupts {
+        compare_ranges("usable ranges with interrupts enabled", ranges, &ioas, None, check);
+    }
+    if let Some((info, _)) = hardware {
+        hardware::compare_tables(&told.tables, info, check);
+    }
     ioas.release(Owner::Device(0));
     ioas.remove_domain(0);
     if let Some(detached) = &told.ranges_detached {
@@ -214,6 +229,9 @@ fn compare_allowed(told: &FdDevice, space: &Space, ioas: &mut Ioas, check: &mut 
         let low = (Iova::at(0x4000_0000), Iova::at(0x7fff_ffff));
         check.equal("allowing 0x40000000 and 4 GiB", kernel, &name(ioas.allow(&[low, SECOND_4_GIB])), None);
     }
+    if let Some(ranges) = &told.ranges_allowed {
+        compare_ranges("usable ranges with ranges allowed", ranges, ioas, None, check);
+    }
     compare_automatic("allowed", &told.automatic_allowed, ioas, check);
     let region = space.regions.iter().find(|region| region.kind != crate::kernel::ResvKind::DirectRelaxable);
     if let (Some(kernel), Some(region)) = (&told.allow_reserved, region) {
@@ -222,6 +240,9 @@ fn compare_allowed(told: &FdDevice, space: &Space, ioas: &mut Ioas, check: &mut 
     }
     if let Some(kernel) = &told.allow_nothing {
         check.equal("allowing everything again", kernel, &name(ioas.allow(&[])), None);
+    }
+    if let Some(ranges) = &told.ranges_allowed_again {
+        compare_ranges("usable ranges with everything allowed again", ranges, ioas, None, check);
     }
 }
 
@@ -261,8 +282,8 @@ fn compare_ranges(place: &str, kernel: &Ranges, ioas: &Ioas, because: Option<&st
     );
 }
 
-/// Automatic IOVAs, one after the other; everything is unmapped at the end.
-fn compare_automatic(list: &str, requests: &[Automatic], ioas: &mut Ioas, check: &mut Check) {
+/// Automatic IOVAs, one after the other; everything is unmapped at the end. The number of bytes that were mapped.
+fn compare_automatic(list: &str, requests: &[Automatic], ioas: &mut Ioas, check: &mut Check) -> u64 {
     for (index, request) in requests.iter().enumerate() {
         let vaddr = MEMORY.wrapping_add(request.vaddr_offset);
         let asked =
@@ -282,9 +303,7 @@ fn compare_automatic(list: &str, requests: &[Automatic], ioas: &mut Ioas, check:
             None,
         );
     }
-    if !requests.is_empty() {
-        let _ = ioas.unmap(Iova::new(0), u64::MAX);
-    }
+    if requests.is_empty() { 0 } else { ioas.unmap(Iova::new(0), u64::MAX).unwrap_or(0) }
 }
 
 /// The map requests, one after the other; what was mapped is unmapped again.

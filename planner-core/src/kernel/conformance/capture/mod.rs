@@ -4,7 +4,10 @@
 //! counted apart, with the reason. What the capture holds beyond the kernel's own files is ground truth, recorded by a
 //! program that opened the devices; a user's capture has none, and then only regions are compared.
 
+mod behaviour;
+mod hardware;
 mod iommufd;
+mod left_out;
 mod msi;
 mod truth;
 mod type1;
@@ -36,6 +39,7 @@ pub fn replay_capture(host: &Host, groundtruth: Option<(&str, &str)>) -> (Outcom
     if let Some((file, text)) = groundtruth {
         let (truth, found) = truth::read(file, text);
         check.found.extend(found);
+        check.outcome.left_out.extend(truth.left_out.iter().cloned());
         let mut trusting = host.clone();
         trusting.kernel.unsafe_interrupts = Some(true);
         let trusting = report(&trusting, &Question::default());
@@ -127,6 +131,11 @@ impl Check {
             ours: super::shortened(&ours, 2000),
             because: because.map(str::to_owned),
         });
+    }
+
+    /// Something was told that nothing is compared with.
+    fn leave_out(&mut self, about: &str) {
+        self.outcome.left_out.insert(about.to_owned());
     }
 
     /// There is nothing to compare with.

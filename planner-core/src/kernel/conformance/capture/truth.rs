@@ -2,6 +2,11 @@
 //!
 //! Numbers are strings with `0x`, errors names such as `EINVAL`, and `OK`. What is not compared is passed over.
 
+use std::collections::BTreeSet;
+
+use super::behaviour::{self, Behaviour};
+use super::hardware::{self, Tables};
+use super::left_out;
 use crate::diag::Diagnostic;
 use crate::ids::PciAddress;
 use crate::kernel::conformance::field::{self, Fault, Object, Read};
@@ -15,6 +20,8 @@ pub(super) struct Truth {
     pub(super) groups: Vec<Group>,
     pub(super) all_groups: Option<AllGroups>,
     pub(super) iommufd: Option<Iommufd>,
+    /// What is told besides.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// What VFIO type1 answered for a group.
@@ -24,8 +31,10 @@ pub(super) struct Group {
     pub(super) set_container: Option<String>,
     pub(super) set_container_again: Option<String>,
     pub(super) set_iommu: Option<String>,
+    pub(super) set_iommu_unsafe: Option<String>,
     pub(super) info: Option<Info>,
     pub(super) trials: Vec<Trial>,
+    pub(super) behaviour: Option<Behaviour>,
     pub(super) probes: Vec<Probe>,
 }
 
@@ -106,6 +115,7 @@ pub(super) struct FdDevice {
     pub(super) ranges_before: Option<Ranges>,
     pub(super) bind: Option<String>,
     pub(super) bind_unsafe: Option<String>,
+    pub(super) hardware: Option<hardware::Told>,
     /// Start of a reserved region, the answers of mapping there and of attaching after it.
     pub(super) conflicts: Vec<(u64, String, String)>,
     /// Allowing the lowest 4 GiB, and attaching after it.
@@ -116,12 +126,18 @@ pub(super) struct FdDevice {
     pub(super) attach_again: Option<String>,
     pub(super) ranges_after: Option<Ranges>,
     pub(super) automatic: Vec<(&'static str, Vec<Automatic>)>,
+    /// Bytes that unmapping everything removed after the last of them.
+    pub(super) unmapped: Option<u64>,
     pub(super) allow: Option<String>,
+    pub(super) ranges_allowed: Option<Ranges>,
     pub(super) automatic_allowed: Vec<Automatic>,
     pub(super) allow_reserved: Option<String>,
     pub(super) allow_nothing: Option<String>,
+    pub(super) ranges_allowed_again: Option<Ranges>,
     pub(super) trials: Vec<Trial>,
     pub(super) probe: Probe,
+    pub(super) ranges_interrupts: Option<Ranges>,
+    pub(super) tables: Tables,
     pub(super) ranges_detached: Option<Ranges>,
 }
 
@@ -198,18 +214,19 @@ impl Reader<'_> {
             groups,
             all_groups: all_groups.flatten(),
             iommufd: iommufd.map(|iommufd| Iommufd { devices, ..iommufd }),
+            left_out: left_out::find(json),
         }
     }
 }
 
-fn number(json: &Json<'_>) -> Read<u64> {
+pub(super) fn number(json: &Json<'_>) -> Read<u64> {
     let text = field::text(json)?;
     let fault =
         |_| Fault::new(&codes::TRUTH, format!("`{}` is not a number of 64 bits", shortened(text, 40)));
     parse_number(text).map_err(fault)
 }
 
-fn word(json: &Json<'_>) -> Read<String> {
+pub(super) fn word(json: &Json<'_>) -> Read<String> {
     field::text(json).map(|text| shortened(text, 40))
 }
 
@@ -231,8 +248,10 @@ fn group(json: &Json<'_>) -> Read<Group> {
         set_container: group.may("set_container", word)?,
         set_container_again: group.may("set_container_after_bridge_unbind", word)?,
         set_iommu: group.may("set_iommu", word)?,
+        set_iommu_unsafe: group.may("set_iommu_unsafe", word)?,
         info: group.may("get_info", info)?.flatten(),
         trials: items(&group, "map_trials", trial)?,
+        behaviour: group.may("behaviour", behaviour::read)?,
         probes: items(&group, "device_probe", probe)?,
     })
 }
@@ -359,6 +378,7 @@ fn device(json: &Json<'_>) -> Read<FdDevice> {
         ranges_before: told("ranges_before_attach")?,
         bind: device.may("bind", word)?,
         bind_unsafe: device.may("bind_unsafe", word)?,
+        hardware: device.may("hw_info", hardware::read_info)?,
         conflicts: items(&device, "preattach_conflict", conflict)?,
         allow_low: device.may("preattach_allow_0_4g", allow_low)?,
         allow_high: device.may("preattach_allow_4g_8g", allow_high)?,
@@ -367,12 +387,17 @@ fn device(json: &Json<'_>) -> Read<FdDevice> {
         attach_again: device.may("attach_after_unmap", word)?,
         ranges_after: told("ranges_after_attach")?,
         automatic: lists.into_iter().collect::<Read<_>>()?,
+        unmapped: device.may("unmap_all_len", number)?,
         allow: device.may("allow_40000000_and_4g", word)?,
+        ranges_allowed: told("ranges_after_allow")?,
         automatic_allowed: items(&device, "auto_alloc_allow", automatic)?,
         allow_reserved: device.may("allow_over_reserved", word)?,
         allow_nothing: device.may("allow_clear", word)?,
+        ranges_allowed_again: told("ranges_after_allow_clear")?,
         trials: items(&device, "map_trials", trial)?,
         probe: probe(json)?,
+        ranges_interrupts: told("ranges_after_irq")?,
+        tables: device.may("hwpt", hardware::read_tables)?.unwrap_or_default(),
         ranges_detached: told("ranges_after_detach")?,
     })
 }

@@ -1,5 +1,6 @@
 //! VFIO type1: what a container answered for each group, and for all groups together.
 
+use super::behaviour;
 use super::msi::{self, Through};
 use super::truth::{AllGroups, Group, Info, Trial, Truth};
 use super::{
@@ -44,7 +45,13 @@ fn compare_group(world: &World<'_>, told: &Group, group: &GroupReport, space: &m
     if let Some(info) = &told.info {
         compare_info(info, group, space, check);
     }
-    compare_trials(world, &told.trials, space, check);
+    let mut container = container(world);
+    if container.attach(member(0, space)).is_ok() {
+        compare_trials(&told.trials, &mut container, check);
+        if let Some(told) = &told.behaviour {
+            behaviour::compare(world, told, &mut container, check);
+        }
+    }
 }
 
 /// Whether the group was taken.
@@ -75,6 +82,9 @@ fn compare_set_iommu(told: &Group, group: &GroupReport, check: &mut Check) {
     let ours = if unsafe_msis.is_some() { "EPERM" } else { "OK" };
     let because = unknown_isolation(group, kernel);
     check.equal("VFIO_SET_IOMMU", kernel, &ours, because.as_deref());
+    if let Some(kernel) = &told.set_iommu_unsafe {
+        check.equal("VFIO_SET_IOMMU with allow_unsafe_interrupts", kernel, &"OK", None);
+    }
 }
 
 /// Why it cannot be told whether MSIs are isolated, when the kernel refused for that.
@@ -123,11 +133,7 @@ fn member(id: u32, space: &Space) -> ContainerGroup {
 }
 
 /// The map requests, one after the other; what was mapped is unmapped again.
-fn compare_trials(world: &World<'_>, trials: &[Trial], space: &Space, check: &mut Check) {
-    let mut container = container(world);
-    if container.attach(member(0, space)).is_err() {
-        return;
-    }
+fn compare_trials(trials: &[Trial], container: &mut Container, check: &mut Check) {
     for trial in trials {
         let place = format!("map {} ({:#x}+{:#x})", trial.name, trial.iova, trial.size);
         let request = MapRequest {
