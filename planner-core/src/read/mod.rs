@@ -12,5 +12,8 @@ use crate::diag::Code;
 /// `C` for captures, `A` for
 /// tables of ACPI firmware.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES].into_iter().flatten().copied()
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES]
+        .into_iter()
+        .flatten()
+        .copied()
 }

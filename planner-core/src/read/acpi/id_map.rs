@@ -32,7 +32,9 @@ impl<V: Copy> IdMap<V> {
         let mut had = false;
         let mut end = last;
         // What is taken joins into one range here, so no range is visited twice for nothing.
-        while let Some((taken_first, taken_last)) = self.taken.range(from..=last).next().map(|(&a, &b)| (a, b)) {
+        while let Some((taken_first, taken_last)) =
+            self.taken.range(from..=last).next().map(|(&a, &b)| (a, b))
+        {
             self.taken.remove(&taken_first);
             had |= taken_last >= first;
             if let Some(start) = next

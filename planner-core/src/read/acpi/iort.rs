@@ -161,7 +161,8 @@ fn read(table: &Table<'_>, log: &mut Log) -> Iort {
     let part = usize::try_from(first).unwrap_or(usize::MAX)..table.bytes.len();
     let structures = table.structures(part, Some(count), &FORM, log);
     if structures.len() < usize::try_from(count).unwrap_or(usize::MAX) {
-        let message = format!("the table says that it has {count} nodes, and {} can be read", structures.len());
+        let message =
+            format!("the table says that it has {count} nodes, and {} can be read", structures.len());
         log.push(Diagnostic::new(&codes::NODE_COUNT, table.origin(36..40), message));
     }
     iort.nodes = structures.iter().filter_map(|structure| node(table, structure, log)).collect();
@@ -205,8 +206,11 @@ fn its_group(table: &Table<'_>, structure: &Structure<'_>, log: &mut Log) -> Opt
     let said = usize::try_from(count).unwrap_or(usize::MAX);
     let its: Vec<u32> = fields(rest, many0(le_u32))?.into_iter().take(said).collect();
     if its.len() < said {
-        let message =
-            format!("the ITS group at {:#x} says that it has {said} ITSs, and {} fit", structure.at, its.len());
+        let message = format!(
+            "the ITS group at {:#x} says that it has {said} ITSs, and {} fit",
+            structure.at,
+            its.len()
+        );
         log.push(Diagnostic::new(&codes::STRUCTURE_SHORT, table.origin(structure.range()), message));
     }
     Some(NodeKind::ItsGroup { its })
@@ -322,7 +326,8 @@ fn mappings(
 /// Where the elements of an array stand that a node says it holds, as far as they fit into the node.
 fn array(structure: &Structure<'_>, (count, offset): (u32, u32), bytes: usize) -> Vec<Range<usize>> {
     let room = usize::try_from(offset).ok().and_then(|offset| structure.bytes.len().checked_sub(offset));
-    let fit = room.unwrap_or(0).checked_div(bytes).unwrap_or(0).min(usize::try_from(count).unwrap_or(usize::MAX));
+    let fit =
+        room.unwrap_or(0).checked_div(bytes).unwrap_or(0).min(usize::try_from(count).unwrap_or(usize::MAX));
     let start = structure.end().saturating_sub(room.unwrap_or(0));
     (0..fit)
         .map(|index| {

@@ -118,7 +118,8 @@ pub fn parse(file: &str, bytes: &[u8]) -> (Ivrs, Vec<Diagnostic>) {
 
 /// Bits of a register.
 fn field(value: u32, from: u32, width: u32) -> u8 {
-    let bits = value.checked_shr(from).unwrap_or(0) & 1_u32.checked_shl(width).map_or(0, |end| end.wrapping_sub(1));
+    let bits =
+        value.checked_shr(from).unwrap_or(0) & 1_u32.checked_shl(width).map_or(0, |end| end.wrapping_sub(1));
     u8::try_from(bits).unwrap_or(u8::MAX)
 }
 
@@ -168,7 +169,10 @@ fn entries(table: &Table<'_>, block: &Structure<'_>, from: usize, log: &mut Log)
         let place = block.at.saturating_add(at);
         let Some(bytes) = entry_length(rest).and_then(|length| rest.get(..length)) else {
             let kind = rest.first().copied().unwrap_or_default();
-            let message = format!("the device entry at {place:#x} is of kind {kind:#04x} and {} bytes are left", rest.len());
+            let message = format!(
+                "the device entry at {place:#x} is of kind {kind:#04x} and {} bytes are left",
+                rest.len()
+            );
             log.push(Diagnostic::new(&codes::DEVICE_ENTRY, table.origin(place..block.end()), message));
             break;
         };
@@ -225,7 +229,11 @@ fn entry(
         4 => match open.take() {
             Some(start) if start.first <= device => of(start.first, device, start.alias, None),
             Some(start) => {
-                log.push(half(table, start.at, &format!("starts a range at {}, which ends at {device}", start.first)));
+                log.push(half(
+                    table,
+                    start.at,
+                    &format!("starts a range at {}, which ends at {device}", start.first),
+                ));
                 None
             }
             None => {
@@ -239,7 +247,8 @@ fn entry(
             of(device, device, None, Some(Special::Acpi(hid)))
         }
         _ => {
-            let message = format!("the device entry at {at:#x} is of kind {kind:#04x}, which is not known here");
+            let message =
+                format!("the device entry at {at:#x} is of kind {kind:#04x}, which is not known here");
             let origin = table.origin(at..at.saturating_add(bytes.len()));
             log.push(Diagnostic::new(&codes::UNKNOWN_STRUCTURE, origin, message));
             None

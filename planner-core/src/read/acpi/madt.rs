@@ -142,7 +142,8 @@ fn take_structure(
         }
         0x0d => {
             let fields = (take(8_usize), le_u64, le_u32, le_u16, le_u16);
-            let (_, base, flags, count, first) = table.fields_of(structure, "a GIC MSI frame", fields, log)?;
+            let (_, base, flags, count, first) =
+                table.fields_of(structure, "a GIC MSI frame", fields, log)?;
             let spis = Some((first, count)).filter(|_| flags & 1 != 0);
             madt.frames.push(MsiFrame { base: Hpa::at(base), spis, origin: origin() });
         }
@@ -166,7 +167,11 @@ fn take_structure(
 }
 
 /// The interface of a processor, if it is enabled.
-fn cpu_interface(table: &Table<'_>, structure: &Structure<'_>, log: &mut Log) -> Option<Option<CpuInterface>> {
+fn cpu_interface(
+    table: &Table<'_>,
+    structure: &Structure<'_>,
+    log: &mut Log,
+) -> Option<Option<CpuInterface>> {
     let (_, flags) = table.fields_of(structure, "a GIC CPU interface", (take(12_usize), le_u32), log)?;
     // The first layout, of ACPI 5.0, had no redistributor.
     let later = super::table::fields(structure.bytes, (take(60_usize), le_u64));

@@ -63,7 +63,11 @@ fn read(table: &Table<'_>, log: &mut Log) -> Mcfg {
     if left != 0 {
         let message = format!("{left} bytes are left behind {} entries of {ENTRY_BYTES}", entries.len());
         let end = table.bytes.len();
-        log.push(Diagnostic::new(&codes::STRUCTURE_END, table.origin(end.saturating_sub(left)..end), message));
+        log.push(Diagnostic::new(
+            &codes::STRUCTURE_END,
+            table.origin(end.saturating_sub(left)..end),
+            message,
+        ));
     }
     Mcfg { entries }
 }
@@ -77,8 +81,9 @@ pub(super) fn facts(mcfg: &Mcfg, parts: &mut Parts, log: &mut Log) {
             let message = format!("segment {segment:#06x} has buses {first_bus:#04x} to {last_bus:#04x}");
             log.push(Diagnostic::new(&codes::ECAM_OVERLAP, entry.origin.clone(), message));
         } else if let Some(other) = parts.add_buses(buses) {
-            let message =
-                format!("segment {segment:#06x} has buses {first_bus:#04x}..={last_bus:#04x}, some for a second time");
+            let message = format!(
+                "segment {segment:#06x} has buses {first_bus:#04x}..={last_bus:#04x}, some for a second time"
+            );
             log.push(
                 Diagnostic::new(&codes::ECAM_OVERLAP, entry.origin.clone(), message)
                     .related(other, "first here"),

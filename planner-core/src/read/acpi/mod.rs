@@ -105,7 +105,8 @@ fn by_signature<'a>(tables: &[TableFile<'a>], log: &mut Log) -> BTreeMap<&'stati
             continue;
         };
         if twice.insert(signature) {
-            let message = format!("{} is a second {signature}, after {}", quoted(file.name), quoted(first.name));
+            let message =
+                format!("{} is a second {signature}, after {}", quoted(file.name), quoted(first.name));
             log.push(Diagnostic::new(&codes::SECOND_TABLE, Origin::file(file.name), message));
         }
     }

@@ -154,8 +154,12 @@ impl Parts {
             segment,
             first_bus,
             last_bus,
-            streams: within(streams, |row| (row.first, row.last), first, last).map(|row| stream(row, first, last)).collect(),
-            msi: within(msi, |row| (row.first, row.last), first, last).map(|row| target(row, first, last)).collect(),
+            streams: within(streams, |row| (row.first, row.last), first, last)
+                .map(|row| stream(row, first, last))
+                .collect(),
+            msi: within(msi, |row| (row.first, row.last), first, last)
+                .map(|row| target(row, first, last))
+                .collect(),
             origin,
             ..RootComplexFact::default()
         }

@@ -170,7 +170,8 @@ pub(super) fn facts(rimt: &Rimt, parts: &mut Parts, log: &mut Log) {
     let mut seen = BTreeSet::new();
     for root in &rimt.root_complexes {
         if !seen.insert(root.segment) {
-            let message = format!("segment {:#06x} has a second root complex, which Linux never finds", root.segment);
+            let message =
+                format!("segment {:#06x} has a second root complex, which Linux never finds", root.segment);
             log.push(Diagnostic::new(&codes::SECOND_ROOT_COMPLEX, root.origin.clone(), message));
             continue;
         }
@@ -190,7 +191,8 @@ fn serve(
     for (index, mapping) in root.mappings.iter().enumerate() {
         let iommu = by_offset.get(&mapping.reference);
         if iommu.is_none() {
-            let message = format!("the mapping leads to offset {:#x}, where no IOMMU begins", mapping.reference);
+            let message =
+                format!("the mapping leads to offset {:#x}, where no IOMMU begins", mapping.reference);
             log.push(Diagnostic::new(&codes::DANGLING, mapping.origin.clone(), message));
         }
         let known = Known::From { requester: mapping.input, id: mapping.output };

@@ -54,7 +54,8 @@ impl<'a> Table<'a> {
         let said = usize::try_from(header.length_bytes).unwrap_or(usize::MAX);
         let table = bytes.get(..said).filter(|_| said >= HEADER_BYTES);
         if said != bytes.len() {
-            let message = format!("the table says that it has {said} bytes, and the file has {}", bytes.len());
+            let message =
+                format!("the table says that it has {said} bytes, and the file has {}", bytes.len());
             log.push(Diagnostic::new(&codes::TABLE_LENGTH, place(&file, 4, 4), message));
         }
         let sum = table.unwrap_or_default().iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
@@ -74,7 +75,10 @@ impl<'a> Table<'a> {
     }
 
     /// Its fields behind the header.
-    pub(super) fn fields<O>(&self, parser: impl Parser<&'a [u8], Output = O, Error = TooShort<'a>>) -> Option<O> {
+    pub(super) fn fields<O>(
+        &self,
+        parser: impl Parser<&'a [u8], Output = O, Error = TooShort<'a>>,
+    ) -> Option<O> {
         fields(self.bytes.get(HEADER_BYTES..)?, parser)
     }
 
@@ -109,12 +113,18 @@ impl<'a> Table<'a> {
         };
         let length = usize::from(length);
         if length < form.least {
-            let message =
-                format!("{what} at {at:#x} says that it has {length} bytes, and its header alone has {}", form.least);
+            let message = format!(
+                "{what} at {at:#x} says that it has {length} bytes, and its header alone has {}",
+                form.least
+            );
             let help = "what stands behind it is not read; only firmware can mend this";
             log.push(
-                Diagnostic::new(&codes::STRUCTURE_LENGTH, self.origin(at..at.saturating_add(form.least)), message)
-                    .help(help),
+                Diagnostic::new(
+                    &codes::STRUCTURE_LENGTH,
+                    self.origin(at..at.saturating_add(form.least)),
+                    message,
+                )
+                .help(help),
             );
             return None;
         }
@@ -228,7 +238,8 @@ pub(super) fn letters(signature: [u8; 4]) -> String {
 }
 
 fn header(input: &[u8]) -> IResult<&[u8], Header> {
-    let (input, (letters, length_bytes, revision, _)) = (take(4_usize), le_u32, le_u8, take(27_usize)).parse(input)?;
+    let (input, (letters, length_bytes, revision, _)) =
+        (take(4_usize), le_u32, le_u8, take(27_usize)).parse(input)?;
     let signature = signature(letters).unwrap_or_default();
     Ok((input, Header { signature, length_bytes, revision }))
 }

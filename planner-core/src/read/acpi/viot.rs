@@ -115,7 +115,8 @@ fn take_node(table: &Table<'_>, node: &Structure<'_>, viot: &mut Viot, log: &mut
             viot.iommus.push(VirtioIommu { at, transport, origin });
         }
         4 => {
-            let (_, base) = table.fields_of(node, "a virtio-iommu in memory", (take(8_usize), le_u64), log)?;
+            let (_, base) =
+                table.fields_of(node, "a virtio-iommu in memory", (take(8_usize), le_u64), log)?;
             viot.iommus.push(VirtioIommu { at, transport: Transport::Mmio(Hpa::at(base)), origin });
         }
         // A device that is no PCI function.
@@ -142,7 +143,8 @@ pub(super) fn facts(viot: &Viot, parts: &mut Parts, log: &mut Log) {
     let mut left = MOST_ROWS;
     for (index, range) in viot.ranges.iter().enumerate() {
         let Some(&iommu) = units.get(&range.output) else {
-            let message = format!("the range leads to offset {:#x}, where no virtio-iommu begins", range.output);
+            let message =
+                format!("the range leads to offset {:#x}, where no virtio-iommu begins", range.output);
             log.push(Diagnostic::new(&codes::DANGLING, range.origin.clone(), message));
             continue;
         };

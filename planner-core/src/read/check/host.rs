@@ -36,9 +36,10 @@ pub fn check_host(facts: &mut HostFacts) -> Vec<Diagnostic> {
     groups(&facts.groups, &mut found);
     for region in &facts.firmware {
         let ranges = region.requesters.iter();
-        found.extend(ranges.filter_map(|range| {
-            reversed("the requester IDs", &range.first, &range.last, &region.origin)
-        }));
+        found
+            .extend(ranges.filter_map(|range| {
+                reversed("the requester IDs", &range.first, &range.last, &region.origin)
+            }));
     }
     found
 }

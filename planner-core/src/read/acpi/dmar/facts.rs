@@ -110,7 +110,9 @@ fn ranges(segment: u16, scope: &Scope, bridges: &Bridges, log: &mut Log) -> Vec<
     let device = match device(segment, scope, bridges) {
         Ok(device) => device,
         Err(unknown) => {
-            let message = format!("the path of the device scope leads through {unknown}, and what is behind it is not known");
+            let message = format!(
+                "the path of the device scope leads through {unknown}, and what is behind it is not known"
+            );
             log.push(unresolved(scope, message));
             return Vec::new();
         }
@@ -127,7 +129,9 @@ fn ranges(segment: u16, scope: &Scope, bridges: &Bridges, log: &mut Log) -> Vec<
             // A bridge behind which there is no bus.
             Some(_) => {}
             None => {
-                let message = format!("the device scope is {device} and all below it, and the buses below are not known");
+                let message = format!(
+                    "the device scope is {device} and all below it, and the buses below are not known"
+                );
                 log.push(unresolved(scope, message));
             }
         }

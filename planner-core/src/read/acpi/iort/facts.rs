@@ -11,9 +11,7 @@ use super::{Descriptor, IdMapping, Iort, Node, NodeKind};
 use crate::addr::{Address, Hpa, grouped_hex};
 use crate::diag::Diagnostic;
 use crate::facts::Arch;
-use crate::facts::host::{
-    FirmwareKind, IommuFact, IommuModel, MsiMapFact, RequesterRange, StreamMapFact,
-};
+use crate::facts::host::{FirmwareKind, IommuFact, IommuModel, MsiMapFact, RequesterRange, StreamMapFact};
 use crate::ids::{MsiDeviceId, RequesterId, StreamId};
 use crate::read::capture::log::Log;
 
@@ -118,8 +116,11 @@ fn msi(route: &Route, iort: &Iort, parts: &Parts, log: &mut Log) -> Option<MsiMa
     let controller = its.first().and_then(|id| parts.its_by_id.get(id));
     if controller.is_none() {
         let wanted = its.first().map_or("no ITS at all".to_owned(), |id| format!("ITS {id}"));
-        let message =
-            format!("the ITS group at {:#x} has {wanted}, and the MADT has {} ITSs", node.at, parts.its.len());
+        let message = format!(
+            "the ITS group at {:#x} has {wanted}, and the MADT has {} ITSs",
+            node.at,
+            parts.its.len()
+        );
         log.push(Diagnostic::new(&codes::UNKNOWN_ITS, node.origin.clone(), message));
     }
     Some(MsiMapFact {
@@ -132,13 +133,19 @@ fn msi(route: &Route, iort: &Iort, parts: &Parts, log: &mut Log) -> Option<MsiMa
 }
 
 fn second(node: &Node, first: &Node, segment: u32) -> Diagnostic {
-    let message = format!("segment {segment:#06x} has a second root complex, at {:#x}, which Linux never finds", node.at);
+    let message = format!(
+        "segment {segment:#06x} has a second root complex, at {:#x}, which Linux never finds",
+        node.at
+    );
     Diagnostic::new(&codes::SECOND_ROOT_COMPLEX, node.origin.clone(), message)
         .related(first.origin.clone(), "first here")
 }
 
 fn no_segment(node: &Node, segment: u32) -> Diagnostic {
-    let message = format!("the root complex at {:#x} is of segment {segment:#x}, and there are at most 0x10000", node.at);
+    let message = format!(
+        "the root complex at {:#x} is of segment {segment:#x}, and there are at most 0x10000",
+        node.at
+    );
     Diagnostic::new(&codes::SECOND_ROOT_COMPLEX, node.origin.clone(), message)
 }
 
@@ -233,7 +240,8 @@ fn reserved(iort: &Iort, routes: &Routes<'_>, streams: &Streams, parts: &mut Par
                 log.push(no_region(descriptor));
                 continue;
             };
-            let name = if regions.len() == 1 { format!("rmr{number}") } else { format!("rmr{number}.{index}") };
+            let name =
+                if regions.len() == 1 { format!("rmr{number}") } else { format!("rmr{number}.{index}") };
             parts.add_region(region(name, kind, span, &requesters, descriptor.origin.clone()), log);
         }
     }
@@ -272,8 +280,10 @@ fn of_mapping(
 
 fn nobodys(node: &Node) -> Diagnostic {
     let ids: Vec<String> = node.mappings.iter().take(4).map(stream_ids).collect();
-    let ids = if ids.is_empty() { "no stream IDs".to_owned() } else { format!("stream IDs {}", ids.join(", ")) };
-    let message = format!("the RMR node at {:#x} is for {ids}, which no root complex gives to its requesters", node.at);
+    let ids =
+        if ids.is_empty() { "no stream IDs".to_owned() } else { format!("stream IDs {}", ids.join(", ")) };
+    let message =
+        format!("the RMR node at {:#x} is for {ids}, which no root complex gives to its requesters", node.at);
     Diagnostic::new(&codes::NOBODYS_REGION, node.origin.clone(), message)
 }
 

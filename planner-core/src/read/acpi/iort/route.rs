@@ -87,8 +87,14 @@ impl<'a> Routes<'a> {
     /// Where the requesters of a root complex end up, ascending.
     pub(super) fn from(&mut self, root: usize, goal: Goal, log: &mut Log) -> Vec<Route> {
         let mut routes = Vec::new();
-        let start =
-            Way { requesters: (0, 0xffff), node: root, id: 0, shared: false, nodes: 1, origin: Origin::Unstated };
+        let start = Way {
+            requesters: (0, 0xffff),
+            node: root,
+            id: 0,
+            shared: false,
+            nodes: 1,
+            origin: Origin::Unstated,
+        };
         let mut ways = vec![start];
         let mut reported = BTreeSet::new();
         while let Some(way) = ways.pop() {
@@ -122,7 +128,8 @@ impl<'a> Routes<'a> {
         for (from, to, step) in map.pieces(way.id, end) {
             let Some(left) = self.steps_left.checked_sub(1) else {
                 if reported.insert(way.node) {
-                    let message = format!("the root complexes have more than {MOST_STEPS} ranges of requesters");
+                    let message =
+                        format!("the root complexes have more than {MOST_STEPS} ranges of requesters");
                     log.push(Diagnostic::new(&codes::TOO_MANY, way.origin.clone(), message));
                 }
                 return;
@@ -186,7 +193,9 @@ fn map(node: &Node, log: &mut Log) -> IdMap<Step> {
     };
     // A reference of zero in the first mapping ends Linux's search.
     let usable = node.mappings.first().is_some_and(|first| first.reference != 0);
-    for (index, mapping) in node.mappings.iter().enumerate().filter(|(index, _)| usable && Some(*index) != own) {
+    for (index, mapping) in
+        node.mappings.iter().enumerate().filter(|(index, _)| usable && Some(*index) != own)
+    {
         let step = Step { mapping: index, single: mapping.single };
         if mapping.single {
             if matches!(node.kind, NodeKind::NamedComponent { .. } | NodeKind::RootComplex { .. }) {
@@ -260,18 +269,22 @@ fn one_too_long(node: &Node, mapping: &IdMapping) -> Diagnostic {
         grouped_hex(mapping.input.into()),
         node.at
     );
-    Diagnostic::new(&codes::OVERLAP, mapping.origin.clone(), message)
-        .note("the number in a mapping is that of its IDs less one; the earlier mapping is probably one too long")
+    Diagnostic::new(&codes::OVERLAP, mapping.origin.clone(), message).note(
+        "the number in a mapping is that of its IDs less one; the earlier mapping is probably one too long",
+    )
 }
 
 fn misplaced_single(node: &Node, mapping: &IdMapping) -> Diagnostic {
-    let message = format!("the node at {:#x} is neither component nor root complex and has a single mapping", node.at);
+    let message =
+        format!("the node at {:#x} is neither component nor root complex and has a single mapping", node.at);
     Diagnostic::new(&codes::SINGLE, mapping.origin.clone(), message)
 }
 
 fn dangling(node: &Node, mapping: &IdMapping) -> Diagnostic {
-    let message =
-        format!("the node at {:#x} maps IDs to offset {:#x}, where no node begins", node.at, mapping.reference);
+    let message = format!(
+        "the node at {:#x} maps IDs to offset {:#x}, where no node begins",
+        node.at, mapping.reference
+    );
     Diagnostic::new(&codes::DANGLING, mapping.origin.clone(), message)
 }
 

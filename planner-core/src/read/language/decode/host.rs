@@ -6,8 +6,8 @@ use crate::facts::Arch;
 use crate::facts::host::{
     BarFact, BarKind, DeviceFact, DoorbellFact, DoorbellKind, FirmwareKind, FirmwareRegionFact, GicV2mFact,
     GicV3Fact, GroupFact, HostFacts, InboundFact, IommuFact, IommuModel, ItsFact, KernelFact, ListedKind,
-    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RequesterRange, RootComplexFact, SriovFact, StreamMapFact, WindowFact,
-    WindowKind,
+    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RequesterRange, RootComplexFact, SriovFact, StreamMapFact,
+    WindowFact, WindowKind,
 };
 use crate::facts::value_of;
 use crate::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, RequesterId, StreamId};

@@ -1,7 +1,8 @@
 //! What a `host` block may hold.
 
 use super::{
-    ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U16, U32, YES_NO, after, many, may, must, option, words_of,
+    ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U16, U32, YES_NO, after, many, may, must, option,
+    words_of,
 };
 use crate::facts::host::{DoorbellKind, FirmwareKind, IommuModel, ListedKind};
 
