@@ -9,7 +9,7 @@ pub mod language;
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures, `A` for
+/// `C` for captures, `T` for
 /// tables of ACPI firmware.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
     [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES]

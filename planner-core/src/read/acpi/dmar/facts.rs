@@ -59,6 +59,7 @@ fn serve(units: &[(usize, &Unit)], bridges: &Bridges, parts: &mut Parts, log: &m
     let others = units.iter().rev().filter(|(_, unit)| !unit.include_all);
     let all = units.iter().filter(|(_, unit)| unit.include_all);
     for &(iommu, unit) in others.chain(all) {
+        parts.name_segment(unit.segment, &unit.origin);
         let map = maps.entry(unit.segment).or_default();
         let served = Served { iommu, known: Known::Unsaid };
         for scope in &unit.scopes {

@@ -191,8 +191,9 @@ fn map(node: &Node, log: &mut Log) -> IdMap<Step> {
         NodeKind::SmmuV3 { own_mapping, .. } => own_mapping,
         _ => None,
     };
-    // A reference of zero in the first mapping ends Linux's search.
-    let usable = node.mappings.first().is_some_and(|first| first.reference != 0);
+    // A reference of zero in the first mapping ends Linux's search. Nothing is searched in RMR nodes.
+    let usable = node.mappings.first().is_some_and(|first| first.reference != 0)
+        && !matches!(node.kind, NodeKind::Rmr { .. });
     for (index, mapping) in
         node.mappings.iter().enumerate().filter(|(index, _)| usable && Some(*index) != own)
     {

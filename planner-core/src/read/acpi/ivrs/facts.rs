@@ -49,6 +49,7 @@ fn serve(units: &[&Unit], first_iommu: usize, parts: &mut Parts) {
     let mut maps: BTreeMap<u16, IdMap<(Option<Served>, usize)>> = BTreeMap::new();
     let mut origins: Vec<Origin> = Vec::new();
     for unit in units {
+        parts.name_segment(unit.segment, &unit.origin);
         let own = u32::from(unit.device.0);
         maps.entry(unit.segment).or_default().fill(own, own, (None, 0));
     }
