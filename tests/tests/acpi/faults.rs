@@ -30,13 +30,23 @@ fn check(machine: &str, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>, exp
     let bridges: Vec<BridgeBuses> = BRIDGES.iter().map(bridge).collect();
     let (host, diagnostics) = read(&faulty, &bridges);
     let (before, after) = (summary::of(&read(&sound, &bridges).0, &[]), summary::of(&host, &[]));
-    let lost = before.lines().filter(|line| !after.lines().any(|other| other == *line));
-    let found = after.lines().filter(|line| !before.lines().any(|other| other == *line));
-    let lines = lost.map(|line| format!("- {line}\n")).chain(found.map(|line| format!("+ {line}\n")));
-    expected.assert_eq(&(lines.collect::<String>() + &summary::diagnostic_lines(&diagnostics)));
+    let lost: Vec<&str> = before.lines().filter(|line| !after.lines().any(|other| other == *line)).collect();
+    let found: Vec<&str> = after.lines().filter(|line| !before.lines().any(|other| other == *line)).collect();
+    let lines = short("-", &lost) + &short("+", &found);
+    expected.assert_eq(&(lines + &summary::diagnostic_lines(&diagnostics)));
 }
 
-fn iort(change: impl FnOnce(Vec<u8>) -> Vec<u8>, expected: &Expect) {
+/// The first of these lines, and how many more there are.
+fn short(sign: &str, lines: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    let shown: String = lines.iter().take(SHOWN).map(|line| format!("{sign} {line}\n")).collect();
+    match lines.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}{sign} and {more} more\n"),
+    }
+}
+
+pub(crate) fn iort(change: impl FnOnce(Vec<u8>) -> Vec<u8>, expected: &Expect) {
     check("arm64-smmu-iort-rmr", "IORT", change, expected);
 }
 fn dmar(change: impl FnOnce(Vec<u8>) -> Vec<u8>, expected: &Expect) {
@@ -54,38 +64,22 @@ fn a_table_is_shorter_than_its_header() {
     iort(
         |table| table[..35].to_vec(),
         &expect![[r#"
-            - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T001] IORT+0x0: the file has 35 bytes, and the header of a table has 36
-        "#]],
+        - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
+        -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
+        -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
+        - and 9 more
+        warning[T001] IORT+0x0: the file has 35 bytes, and the header of a table has 36
+    "#]],
     );
     iort(
         |_| Vec::new(),
         &expect![[r#"
-            - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T001] IORT+0x0: the file has 0 bytes, and the header of a table has 36
-        "#]],
+        - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
+        -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
+        -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
+        - and 9 more
+        warning[T001] IORT+0x0: the file has 0 bytes, and the header of a table has 36
+    "#]],
     );
 }
 
@@ -94,20 +88,12 @@ fn a_table_is_another() {
     iort(
         |table| patched(table, 0, b"XORT"),
         &expect![[r#"
-            - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T002] IORT+0x0: the table is `XORT`, not `IORT`
-        "#]],
+        - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
+        -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
+        -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
+        - and 9 more
+        warning[T002] IORT+0x0: the table is `XORT`, not `IORT`
+    "#]],
     );
 }
 
@@ -130,29 +116,27 @@ fn a_file_is_not_as_long_as_its_table() {
     madt(
         |table| table[..table.len() - 21].to_vec(),
         &expect![[r#"
-            - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
-            - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
-            warning[T003] APIC+0x4: the table says that it has 264 bytes, and the file has 243
-            warning[T011] APIC+0xe4: the structure at 0xe4 has 16 bytes, and only 15 are left
-            warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
-        "#]],
+        - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
+        - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
+        -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
+        - and 3 more
+        + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
+        warning[T003] APIC+0x4: the table says that it has 264 bytes, and the file has 243
+        warning[T011] APIC+0xe4: the structure at 0xe4 has 16 bytes, and only 15 are left
+        warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
+    "#]],
     );
     madt(
         |table| [table, vec![0x5a; 3]].concat(),
         &expect![[r#"
-            warning[T003] APIC+0x4: the table says that it has 264 bytes, and the file has 267
-        "#]],
+        warning[T003] APIC+0x4: the table says that it has 264 bytes, and the file has 267
+    "#]],
     );
     madt(
         |table| patched(table, 4, &20_u32.to_le_bytes()),
         &expect![[r#"
-            warning[T003] APIC+0x4: the table says that it has 20 bytes, and the file has 264
-        "#]],
+        warning[T003] APIC+0x4: the table says that it has 20 bytes, and the file has 264
+    "#]],
     );
 }
 
@@ -179,57 +163,48 @@ fn a_structure_has_no_length() {
     iort(
         |table| patched(table, 0xa1, &[0, 0]),
         &expect![[r#"
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T010] IORT+0xa0: the node at 0xa0 says that it has 0 bytes, and its header alone has 16
-                help: what stands behind it is not read; only firmware can mend this
-            warning[T014] IORT+0x24: the table says that it has 7 nodes, and 2 can be read
-        "#]],
+        -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
+        -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
+        -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
+        - and 8 more
+        warning[T010] IORT+0xa0: the node at 0xa0 says that it has 0 bytes, and its header alone has 16
+            help: what stands behind it is not read; only firmware can mend this
+        warning[T014] IORT+0x24: the table says that it has 7 nodes, and 2 can be read
+    "#]],
     );
     dmar(
         |table| patched(table, 0xb2, &[0, 0]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
-            - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
-            - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            warning[T010] DMAR+0xb0: the structure at 0xb0 says that it has 0 bytes, and its header alone has 4
-                help: what stands behind it is not read; only firmware can mend this
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
+        - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
+        - and 1 more
+        warning[T010] DMAR+0xb0: the structure at 0xb0 says that it has 0 bytes, and its header alone has 4
+            help: what stands behind it is not read; only firmware can mend this
+    "#]],
     );
     ivrs(
         |table| patched(table, 0x162, &[3, 0]),
         &expect![[r#"
-            - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
-            - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
-            - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            warning[T010] IVRS+0x160: the block at 0x160 says that it has 3 bytes, and its header alone has 4
-                help: what stands behind it is not read; only firmware can mend this
-        "#]],
+        - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
+        - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
+        - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        warning[T010] IVRS+0x160: the block at 0x160 says that it has 3 bytes, and its header alone has 4
+            help: what stands behind it is not read; only firmware can mend this
+    "#]],
     );
     madt(
         |table| patched(table, 0xe5, &[1]),
         &expect![[r#"
-            - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
-            - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
-            warning[T010] APIC+0xe4: the structure at 0xe4 says that it has 1 bytes, and its header alone has 2
-                help: what stands behind it is not read; only firmware can mend this
-            warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
-        "#]],
+        - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
+        - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
+        -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
+        - and 3 more
+        + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
+        warning[T010] APIC+0xe4: the structure at 0xe4 says that it has 1 bytes, and its header alone has 2
+            help: what stands behind it is not read; only firmware can mend this
+        warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
+    "#]],
     );
 }
 
@@ -238,29 +213,28 @@ fn a_structure_passes_the_end() {
     iort(
         |table| patched(table, 0x1f5, &[0x60, 0]),
         &expect![[r#"
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T011] IORT+0x1f4: the node at 0x1f4 has 96 bytes, and only 68 are left
-            warning[T014] IORT+0x24: the table says that it has 7 nodes, and 6 can be read
-        "#]],
+        - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
+        warning[T011] IORT+0x1f4: the node at 0x1f4 has 96 bytes, and only 68 are left
+        warning[T014] IORT+0x24: the table says that it has 7 nodes, and 6 can be read
+    "#]],
     );
     dmar(
         |table| patched(table, 0x114, &[0x21, 0]),
         &expect![[r#"
-            - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            warning[T011] DMAR+0x112: the structure at 0x112 has 33 bytes, and only 32 are left
-        "#]],
+        - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
+        warning[T011] DMAR+0x112: the structure at 0x112 has 33 bytes, and only 32 are left
+    "#]],
     );
     madt(
         |table| patched(table, 0xf5, &[21]),
         &expect![[r#"
-            - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            warning[T011] APIC+0xf4: the structure at 0xf4 has 21 bytes, and only 20 are left
-            warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
-        "#]],
+        - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
+        -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
+        -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
+        - and 2 more
+        warning[T011] APIC+0xf4: the structure at 0xf4 has 21 bytes, and only 20 are left
+        warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 0, and the MADT has none
+    "#]],
     );
 }
 
@@ -269,45 +243,24 @@ fn a_structure_is_too_short_for_its_kind() {
     iort(
         |table| patched(table, 0x30, &[4]),
         &expect![[r#"
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            warning[T012] IORT+0x30: the node at 0x30 is an SMMUv3 and has only 24 bytes
-            warning[T021] IORT+0xec: the node at 0xa0 maps IDs to offset 0x30, where no node begins
-            warning[T021] IORT+0xec: the node at 0xa0 maps IDs to offset 0x30, where no node begins
-            warning[T021] IORT+0x8c: the node at 0x48 maps IDs to offset 0x30, where no node begins
-        "#]],
+        -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
+        -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
+        -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
+        - and 1 more
+        warning[T012] IORT+0x30: the node at 0x30 is an SMMUv3 and has only 24 bytes
+        warning[T021] IORT+0xec: the node at 0xa0 maps IDs to offset 0x30, where no node begins
+        warning[T021] IORT+0x8c: the node at 0x48 maps IDs to offset 0x30, where no node begins
+    "#]],
     );
     dmar(
         |_| crate::writer::dmar(&[dmar_structure(1, &bytes().zeros(19), &[])]),
         &expect![[r#"
-            - iommu dmar0 intel-vtd base 0xfed9_0000  DMAR+0x30
-            -   0x0..=0x0 -> dmar0  DMAR+0x48
-            -   0x8..=0x8 -> dmar0  DMAR+0x50
-            -   0x10..=0x10 -> dmar0  DMAR+0x58
-            -   0x18..=0x18 -> dmar0  DMAR+0x60
-            -   0x20..=0x20 -> dmar0  DMAR+0x68
-            -   0x28..=0x28 -> dmar0  DMAR+0x70
-            -   0x30..=0x30 -> dmar0  DMAR+0x78
-            -   0x38..=0x38 -> dmar0  DMAR+0x80
-            -   0xf8..=0xf8 -> dmar0  DMAR+0x88
-            -   0xfa..=0xfa -> dmar0  DMAR+0x90
-            -   0xfb..=0xfb -> dmar0  DMAR+0x98
-            -   0x100..=0x1ff -> dmar0  DMAR+0x58
-            -   0x200..=0x2ff -> dmar0  DMAR+0x60
-            -   0x300..=0x3ff -> dmar0  DMAR+0x68
-            -   0x400..=0x5ff -> dmar0  DMAR+0x70
-            -   0x4000..=0x4000 -> dmar0  DMAR+0xa0
-            -   0x4008..=0x4008 -> dmar0  DMAR+0xa8
-            -   0x4100..=0x41ff -> dmar0  DMAR+0xa0
-            -   0x4200..=0x42ff -> dmar0  DMAR+0xa8
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
-            - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
-            - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            warning[T012] DMAR+0x30: the structure at 0x30 is an RMRR and has only 23 bytes
-        "#]],
+        - iommu dmar0 intel-vtd base 0xfed9_0000  DMAR+0x30
+        -   0x0..=0x0 -> dmar0  DMAR+0x48
+        -   0x8..=0x8 -> dmar0  DMAR+0x50
+        - and 21 more
+        warning[T012] DMAR+0x30: the structure at 0x30 is an RMRR and has only 23 bytes
+    "#]],
     );
     madt(
         |table| patched(table, 0xe4, &[0x0f]),
@@ -315,28 +268,23 @@ fn a_structure_is_too_short_for_its_kind() {
         - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
         - its its0 0x808_0000..=0x809_ffff  APIC+0xf4
         -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-        -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-        -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-        -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
+        - and 3 more
         + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
         + its its0 0xf6_0000_0000_0000..=0xf6_0000_0001_ffff  APIC+0xe4
         + its its1 0x808_0000..=0x809_ffff  APIC+0xf4
-        +   0x0..=0x5ff -> its1 device-id 0x0  IORT+0xc4
-        +   0x600..=0x3fff -> its1 device-id 0x600  IORT+0xec
-        +   0x4000..=0x42ff -> its1 device-id 0x4000  IORT+0xd8
-        +   0x4300..=0xffff -> its1 device-id 0x4300  IORT+0x100
+        + and 4 more
     "#]],
     );
     ivrs(
         |table| patched(table, 0x160, &[0x11]),
         &expect![[r#"
-            - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
-            - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
-            - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            + firmware ivmd0 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
-            + firmware ivmd1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            warning[T012] IVRS+0x160: the block at 0x160 is an IVHD and has only 32 bytes
-        "#]],
+        - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
+        - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
+        - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        + firmware ivmd0 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
+        + firmware ivmd1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        warning[T012] IVRS+0x160: the block at 0x160 is an IVHD and has only 32 bytes
+    "#]],
     );
 }
 
@@ -345,308 +293,48 @@ fn a_structure_is_of_an_unknown_kind() {
     iort(
         |table| patched(table, 0x1b0, &[7]),
         &expect![[r#"
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            + firmware rmr2 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            note[T013] IORT+0x1b0: the node at 0x1b0 is of kind 0x7, which is not known here
-            warning[T023] IORT+0x1cc: the node at 0x1b0 is neither component nor root complex and has a single mapping
-        "#]],
+        - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
+        - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
+        + firmware rmr2 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
+        note[T013] IORT+0x1b0: the node at 0x1b0 is of kind 0x7, which is not known here
+        warning[T023] IORT+0x1cc: the node at 0x1b0 is neither component nor root complex and has a single mapping
+    "#]],
     );
     dmar(
         |table| patched(table, 0xb0, &[9, 0]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
-            - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
-            - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            + firmware rmrr0 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
-            + firmware rmrr1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
-            + firmware rmrr2 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            note[T013] DMAR+0xb0: the structure at 0xb0 is of kind 0x9, which is not known here
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
+        - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
+        - and 1 more
+        + firmware rmrr0 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
+        + firmware rmrr1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
+        + firmware rmrr2 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
+        note[T013] DMAR+0xb0: the structure at 0xb0 is of kind 0x9, which is not known here
+    "#]],
     );
     dmar(
         |table| patched(table, 0xc8, &[9]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
-            note[T013] DMAR+0xc8: the device scope at 0xc8 is of kind 0x9, which is not known here
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
+        note[T013] DMAR+0xc8: the device scope at 0xc8 is of kind 0x9, which is not known here
+    "#]],
     );
     ivrs(
         |table| patched(table, 0x1a0, &[0x23]),
         &expect![[r#"
-            - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            note[T013] IVRS+0x1a0: the block at 0x1a0 is of kind 0x23, which is not known here
-        "#]],
+        - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        note[T013] IVRS+0x1a0: the block at 0x1a0 is of kind 0x23, which is not known here
+    "#]],
     );
     madt(
         |table| patched(table, 0xe4, &[0x7f]),
         &expect![[r#"
-            - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
-            + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
-            note[T013] APIC+0xe4: the structure at 0xe4 is of kind 0x7f, which is not known here
-        "#]],
-    );
-}
-
-#[test]
-fn there_are_fewer_nodes_than_the_table_says() {
-    iort(
-        |table| patched(table, 0x24, &[8]),
-        &expect![[r#"
-            warning[T014] IORT+0x24: the table says that it has 8 nodes, and 7 can be read
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0x28, &0xffff_u32.to_le_bytes()),
-        &expect![[r#"
-            - iommu smmu3.0x0000000009050000 smmuv3 base 0x905_0000  IORT+0x48
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            warning[T014] IORT+0x24: the table says that it has 7 nodes, and 0 can be read
-        "#]],
-    );
-}
-
-#[test]
-fn id_mappings_do_not_fit_into_their_node() {
-    iort(
-        |table| patched(table, 0xa8, &[5]),
-        &expect![[r#"
-            warning[T020] IORT+0xa0: the node at 0xa0 says that it has 5 ID mappings from its byte 0x24, and 4 fit into its 116 bytes
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0xac, &u32::MAX.to_le_bytes()),
-        &expect![[r#"
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            + firmware rmr0 0x7000_0000..=0x700f_ffff direct []  IORT+0x144
-            + firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable []  IORT+0x188
-            + firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable []  IORT+0x19c
-            + firmware rmr2 0x7300_0800..=0x7300_1fff direct []  IORT+0x1e0
-            + firmware rmr3 0x800_0000..=0x800_ffff direct []  IORT+0x224
-            warning[T020] IORT+0xa0: the node at 0xa0 says that it has 4 ID mappings from its byte 0xffffffff, and 0 fit into its 116 bytes
-            note[T031] IORT+0x114: the RMR node at 0x114 is for stream IDs 0x30..=0x30, which no root complex gives to its requesters
-            note[T031] IORT+0x158: the RMR node at 0x158 is for stream IDs 0x100..=0x1ff, which no root complex gives to its requesters
-            note[T031] IORT+0x1b0: the RMR node at 0x1b0 is for stream IDs 0x200..=0x200, which no root complex gives to its requesters
-            note[T031] IORT+0x1f4: the RMR node at 0x1f4 is for stream IDs 0x300..=0x300, which no root complex gives to its requesters
-        "#]],
-    );
-}
-
-#[test]
-fn a_reference_leads_nowhere() {
-    iort(
-        |table| patched(table, 0xd0, &[0x49]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            + firmware rmr0 0x7000_0000..=0x700f_ffff direct []  IORT+0x144
-            + firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable []  IORT+0x188
-            + firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable []  IORT+0x19c
-            + firmware rmr2 0x7300_0800..=0x7300_1fff direct []  IORT+0x1e0
-            + firmware rmr3 0x800_0000..=0x800_ffff direct []  IORT+0x224
-            warning[T021] IORT+0xc4: the node at 0xa0 maps IDs to offset 0x49, where no node begins
-            warning[T021] IORT+0xc4: the node at 0xa0 maps IDs to offset 0x49, where no node begins
-            note[T031] IORT+0x114: the RMR node at 0x114 is for stream IDs 0x30..=0x30, which no root complex gives to its requesters
-            note[T031] IORT+0x158: the RMR node at 0x158 is for stream IDs 0x100..=0x1ff, which no root complex gives to its requesters
-            note[T031] IORT+0x1b0: the RMR node at 0x1b0 is for stream IDs 0x200..=0x200, which no root complex gives to its requesters
-            note[T031] IORT+0x1f4: the RMR node at 0x1f4 is for stream IDs 0x300..=0x300, which no root complex gives to its requesters
-        "#]],
-    );
-    // To the root complex itself, where the SMMU is meant.
-    iort(
-        |table| patched(table, 0x13c, &[0xa0]),
-        &expect![[r#"
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            + firmware rmr0 0x7000_0000..=0x700f_ffff direct []  IORT+0x144
-            warning[T021] IORT+0x130: the RMR node at 0x114 maps IDs to offset 0xa0, where no SMMU begins
-            note[T031] IORT+0x114: the RMR node at 0x114 is for stream IDs 0x30..=0x30, which no root complex gives to its requesters
-        "#]],
-    );
-}
-
-#[test]
-fn references_form_a_loop() {
-    iort(
-        |table| patched(table, 0x98, &[0x48]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            warning[T022] IORT+0xd8: requesters 0x42ff..=0x42ff go through 8 nodes, the last of them at 0x48, and are not at an end
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0xd0, &[0xa0]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            + firmware rmr0 0x7000_0000..=0x700f_ffff direct []  IORT+0x144
-            + firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable []  IORT+0x188
-            + firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable []  IORT+0x19c
-            + firmware rmr2 0x7300_0800..=0x7300_1fff direct []  IORT+0x1e0
-            + firmware rmr3 0x800_0000..=0x800_ffff direct []  IORT+0x224
-            warning[T022] IORT+0xc4: requesters 0x5ff..=0x5ff go through 8 nodes, the last of them at 0xa0, and are not at an end
-            warning[T022] IORT+0xc4: requesters 0x5ff..=0x5ff go through 8 nodes, the last of them at 0xa0, and are not at an end
-            note[T031] IORT+0x114: the RMR node at 0x114 is for stream IDs 0x30..=0x30, which no root complex gives to its requesters
-            note[T031] IORT+0x158: the RMR node at 0x158 is for stream IDs 0x100..=0x1ff, which no root complex gives to its requesters
-            note[T031] IORT+0x1b0: the RMR node at 0x1b0 is for stream IDs 0x200..=0x200, which no root complex gives to its requesters
-            note[T031] IORT+0x1f4: the RMR node at 0x1f4 is for stream IDs 0x300..=0x300, which no root complex gives to its requesters
-        "#]],
-    );
-}
-
-#[test]
-fn an_smmu_has_a_single_mapping() {
-    iort(
-        |table| patched(table, 0x9c, &[1]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            warning[T023] IORT+0x8c: the node at 0x48 is neither component nor root complex and has a single mapping
-        "#]],
-    );
-}
-
-#[test]
-fn mappings_overlap() {
-    iort(
-        |table| patched(table, 0xdd, &[0xff]),
-        &expect![[r#"
-            -   0x4000..=0x42ff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            +   0x4000..=0xffff -> smmu3.0x0000000009050000 stream 0x4000  IORT+0xd8
-            +   0x4000..=0xffff -> its0 device-id 0x4000  IORT+0xd8
-            warning[T024] IORT+0x100: IDs from 0x4300 to 0xffff are mapped by an earlier mapping too, which wins
-        "#]],
-    );
-}
-
-#[test]
-fn ids_pass_32_bits() {
-    iort(
-        |table| patched(table, 0xcc, &[0xff, 0xff, 0xff, 0xff]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> smmu3.0x0000000009050000 stream 0x0  IORT+0xc4
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            +   0x0..=0x0 -> smmu3.0x0000000009050000 stream 0xffffffff  IORT+0xc4
-            + firmware rmr0 0x7000_0000..=0x700f_ffff direct []  IORT+0x144
-            + firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable []  IORT+0x188
-            + firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable []  IORT+0x19c
-            + firmware rmr2 0x7300_0800..=0x7300_1fff direct []  IORT+0x1e0
-            + firmware rmr3 0x800_0000..=0x800_ffff direct []  IORT+0x224
-            warning[T025] IORT+0xc4: 1536 IDs from 0x0 to 0xffff_ffff pass 0xffff_ffff
-            note[T031] IORT+0x114: the RMR node at 0x114 is for stream IDs 0x30..=0x30, which no root complex gives to its requesters
-            note[T031] IORT+0x158: the RMR node at 0x158 is for stream IDs 0x100..=0x1ff, which no root complex gives to its requesters
-            note[T031] IORT+0x1b0: the RMR node at 0x1b0 is for stream IDs 0x200..=0x200, which no root complex gives to its requesters
-            note[T031] IORT+0x1f4: the RMR node at 0x1f4 is for stream IDs 0x300..=0x300, which no root complex gives to its requesters
-        "#]],
-    );
-}
-
-#[test]
-fn an_its_group_names_an_its_that_is_not_there() {
-    iort(
-        |table| patched(table, 0x44, &[9]),
-        &expect![[r#"
-            -   0x0..=0x5ff -> its0 device-id 0x0  IORT+0xc4
-            -   0x600..=0x3fff -> its0 device-id 0x600  IORT+0xec
-            -   0x4000..=0x42ff -> its0 device-id 0x4000  IORT+0xd8
-            -   0x4300..=0xffff -> its0 device-id 0x4300  IORT+0x100
-            warning[T027] IORT+0x30: the first of the ITS group at 0x30 is ITS 9, and the MADT has 0
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0x40, &[2]),
-        &expect![[r#"
-            warning[T012] IORT+0x30: the ITS group at 0x30 says that it has 2 ITSs, and 1 fit
-        "#]],
-    );
-}
-
-#[test]
-fn memory_of_an_rmr_is_outside_of_it() {
-    iort(
-        |table| patched(table, 0x12c, &[0x31]),
-        &expect![[r#"
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            warning[T028] IORT+0x114: the RMR node at 0x114 says that it has 1 memory descriptors from its byte 0x31, and 0 fit into its 68 bytes
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0x128, &[2]),
-        &expect![[r#"
-            warning[T028] IORT+0x114: the RMR node at 0x114 says that it has 2 memory descriptors from its byte 0x30, and 1 fit into its 68 bytes
-        "#]],
-    );
-}
-
-#[test]
-fn memory_of_an_rmr_is_no_region() {
-    iort(
-        |table| patched(table, 0x14c, &[0; 8]),
-        &expect![[r#"
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            warning[T029] IORT+0x144: 0x0 bytes from 0x7000_0000 are no region
-        "#]],
-    );
-    iort(
-        |table| patched(table, 0x144, &[0xff; 8]),
-        &expect![[r#"
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            warning[T029] IORT+0x144: 0x10_0000 bytes from 0xffff_ffff_ffff_ffff are no region
-        "#]],
-    );
-}
-
-#[test]
-fn rmrs_of_an_early_revision_do_not_count() {
-    iort(
-        |table| patched(table, 8, &[3]),
-        &expect![[r#"
-            - firmware rmr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IORT+0x144
-            - firmware rmr1.0 0x7100_0000..=0x711f_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x188
-            - firmware rmr1.1 0x7200_0000..=0x7200_ffff direct-relaxable [0000/0x100..=0x1ff]  IORT+0x19c
-            - firmware rmr2 0x7300_0800..=0x7300_1fff direct [0000:02:00.0]  IORT+0x1e0
-            - firmware rmr3 0x800_0000..=0x800_ffff direct [0000:03:00.0]  IORT+0x224
-            note[T030] IORT+0x114: the table is of revision 3, and Linux takes RMR nodes from revision 5 on
-        "#]],
+        - gicv3 0x800_0000..=0x800_ffff [0x80a_0000..=0x8ff_ffff]  APIC+0x2c
+        + gicv3 0x800_0000..=0x800_ffff []  APIC+0x2c
+        note[T013] APIC+0xe4: the structure at 0xe4 is of kind 0x7f, which is not known here
+    "#]],
     );
 }
 
@@ -655,41 +343,40 @@ fn a_device_scope_does_not_fit() {
     dmar(
         |table| patched(table, 0xc9, &[9]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
-            warning[T011] DMAR+0xc8: the device scope at 0xc8 has 9 bytes, and only 8 are left
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
+        warning[T011] DMAR+0xc8: the device scope at 0xc8 has 9 bytes, and only 8 are left
+    "#]],
     );
     dmar(
         |table| patched(table, 0xc9, &[5]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
-            warning[T010] DMAR+0xc8: the device scope at 0xc8 says that it has 5 bytes, and its header alone has 6
-                help: what stands behind it is not read; only firmware can mend this
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
+        warning[T010] DMAR+0xc8: the device scope at 0xc8 says that it has 5 bytes, and its header alone has 6
+            help: what stands behind it is not read; only firmware can mend this
+    "#]],
     );
     dmar(
         |table| patched(patched(table, 0xb2, &[0x1e, 0]), 0xc9, &[6]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
-            - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
-            - firmware rmrr3 0x7300_0000..=0x73ff_ffff direct [0000:00:01.0]  DMAR+0x112
-            + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
-            warning[T010] DMAR+0xce: the structure at 0xce says that it has 1 bytes, and its header alone has 4
-                help: what stands behind it is not read; only firmware can mend this
-            warning[T012] DMAR+0xc8: the device scope at 0xc8 is a device scope with a path and has only 6 bytes
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        - firmware rmrr1 0x7100_0000..=0x71ff_ffff direct [0000:00:08.0]  DMAR+0xd0
+        - firmware rmrr2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  DMAR+0xf0
+        - and 1 more
+        + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
+        warning[T010] DMAR+0xce: the structure at 0xce says that it has 1 bytes, and its header alone has 4
+            help: what stands behind it is not read; only firmware can mend this
+        warning[T012] DMAR+0xc8: the device scope at 0xc8 is a device scope with a path and has only 6 bytes
+    "#]],
     );
     dmar(
         |table| patched(table, 0xce, &[32]),
         &expect![[r#"
-            - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
-            + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
-            note[T040] DMAR+0xc8: the path of the device scope leads through device 0x20 function 0x0, which cannot be, and what is behind it is not known
-                help: capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`
-        "#]],
+        - firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  DMAR+0xb0
+        + firmware rmrr0 0x7000_0000..=0x700f_ffff direct []  DMAR+0xb0
+        note[T040] DMAR+0xc8: the path of the device scope names device 0x20, function 0x0: devices go to 0x1f, functions to 0x7
+    "#]],
     );
 }
 
@@ -698,29 +385,13 @@ fn a_unit_has_no_registers() {
     dmar(
         |table| patched(table, 0x38, &[0; 8]),
         &expect![[r#"
-            - iommu dmar0 intel-vtd base 0xfed9_0000  DMAR+0x30
-            -   0x0..=0x0 -> dmar0  DMAR+0x48
-            -   0x8..=0x8 -> dmar0  DMAR+0x50
-            -   0x10..=0x10 -> dmar0  DMAR+0x58
-            -   0x18..=0x18 -> dmar0  DMAR+0x60
-            -   0x20..=0x20 -> dmar0  DMAR+0x68
-            -   0x28..=0x28 -> dmar0  DMAR+0x70
-            -   0x30..=0x30 -> dmar0  DMAR+0x78
-            -   0x38..=0x38 -> dmar0  DMAR+0x80
-            -   0xf8..=0xf8 -> dmar0  DMAR+0x88
-            -   0xfa..=0xfa -> dmar0  DMAR+0x90
-            -   0xfb..=0xfb -> dmar0  DMAR+0x98
-            -   0x100..=0x1ff -> dmar0  DMAR+0x58
-            -   0x200..=0x2ff -> dmar0  DMAR+0x60
-            -   0x300..=0x3ff -> dmar0  DMAR+0x68
-            -   0x400..=0x5ff -> dmar0  DMAR+0x70
-            -   0x4000..=0x4000 -> dmar0  DMAR+0xa0
-            -   0x4008..=0x4008 -> dmar0  DMAR+0xa8
-            -   0x4100..=0x41ff -> dmar0  DMAR+0xa0
-            -   0x4200..=0x42ff -> dmar0  DMAR+0xa8
-            warning[T041] DMAR+0x30: unit 0 has its registers at 0x0
-                help: update the firmware; Linux uses no remapping unit at all with such a table
-        "#]],
+        - iommu dmar0 intel-vtd base 0xfed9_0000  DMAR+0x30
+        -   0x0..=0x0 -> dmar0  DMAR+0x48
+        -   0x8..=0x8 -> dmar0  DMAR+0x50
+        - and 17 more
+        warning[T041] DMAR+0x30: unit 0 has its registers at 0x0
+            help: update the firmware; Linux uses no remapping unit at all with such a table
+    "#]],
     );
 }
 
@@ -730,64 +401,47 @@ fn a_block_of_an_amd_iommu_has_an_odd_entry() {
     ivrs(
         |table| patched(table, 0xe8, &[0x90]),
         &expect![[r#"
-            -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
-            -   0x8..=0x8 -> ivhd0 stream 0x8  IVRS+0xec
-            -   0x10..=0x10 -> ivhd0 stream 0x10  IVRS+0xf0
-            -   0x18..=0x18 -> ivhd0 stream 0x18  IVRS+0xfc
-            -   0x20..=0x20 -> ivhd0 stream 0x20  IVRS+0x108
-            -   0x28..=0x28 -> ivhd0 stream 0x28  IVRS+0x114
-            -   0x30..=0x30 -> ivhd0 stream 0x30  IVRS+0x128
-            -   0x38..=0x38 -> ivhd0 stream 0x38  IVRS+0x12c
-            -   0xa0..=0xa0 -> ivhd0 stream 0xa0  IVRS+0x158
-            -   0xf8..=0xf8 -> ivhd0 stream 0xf8  IVRS+0x134
-            -   0xfa..=0xfa -> ivhd0 stream 0xfa  IVRS+0x138
-            -   0xfb..=0xfb -> ivhd0 stream 0xfb  IVRS+0x13c
-            -   0x100..=0x1ff -> ivhd0 stream 0x100  IVRS+0xf8
-            -   0x200..=0x2ff -> ivhd0 stream 0x200  IVRS+0x104
-            -   0x300..=0x3ff -> ivhd0 stream 0x300  IVRS+0x110
-            -   0x400..=0x400 -> ivhd0 stream 0x400  IVRS+0x118
-            -   0x500..=0x5ff -> ivhd0 stream 0x500 shared  IVRS+0x124
-            -   0x4000..=0x4000 -> ivhd0 stream 0x4000  IVRS+0x140
-            -   0x4008..=0x4008 -> ivhd0 stream 0x4008  IVRS+0x14c
-            -   0x4100..=0x41ff -> ivhd0 stream 0x4100  IVRS+0x148
-            -   0x4200..=0x42ff -> ivhd0 stream 0x4200  IVRS+0x154
-            warning[T051] IVRS+0xe8: the device entry at 0xe8 is of kind 0x90 and 120 bytes are left
-        "#]],
+        -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
+        -   0x8..=0x8 -> ivhd0 stream 0x8  IVRS+0xec
+        -   0x10..=0x10 -> ivhd0 stream 0x10  IVRS+0xf0
+        - and 18 more
+        warning[T051] IVRS+0xe8: the device entry at 0xe8 is of kind 0x90 and 120 bytes are left
+    "#]],
     );
     ivrs(
         |table| patched(table, 0xe8, &[0x3f]),
         &expect![[r#"
-            -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
-            note[T013] IVRS+0xe8: the device entry at 0xe8 is of kind 0x3f, which is not known here
-        "#]],
+        -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
+        note[T013] IVRS+0xe8: the device entry at 0xe8 is of kind 0x3f, which is not known here
+    "#]],
     );
     ivrs(
         |table| patched(table, 0xe8, &[4]),
         &expect![[r#"
-            -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
-            warning[T050] IVRS+0xe8: the device entry at 0xe8 ends a range that did not start
-        "#]],
+        -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
+        warning[T050] IVRS+0xe8: the device entry at 0xe8 ends a range that did not start
+    "#]],
     );
     ivrs(
         |table| patched(table, 0xe8, &[3]),
         &expect![[r#"
-            -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
-            warning[T050] IVRS+0xe8: the device entry at 0xe8 starts a range that does not end
-        "#]],
+        -   0x0..=0x0 -> ivhd0 stream 0x0  IVRS+0xe8
+        warning[T050] IVRS+0xe8: the device entry at 0xe8 starts a range that does not end
+    "#]],
     );
     ivrs(
         |table| patched(table, 0xf8, &[0, 0]),
         &expect![[r#"
-            -   0x100..=0x1ff -> ivhd0 stream 0x100  IVRS+0xf8
-            warning[T050] IVRS+0xf4: the device entry at 0xf4 starts a range that does not end
-        "#]],
+        -   0x100..=0x1ff -> ivhd0 stream 0x100  IVRS+0xf8
+        warning[T050] IVRS+0xf4: the device entry at 0xf4 starts a range that does not end
+    "#]],
     );
     ivrs(
         |table| patched(table, 0x158, &[3]),
         &expect![[r#"
-            -   0xa0..=0xa0 -> ivhd0 stream 0xa0  IVRS+0x158
-            warning[T050] IVRS+0x158: the device entry at 0x158 starts a range that does not end
-        "#]],
+        -   0xa0..=0xa0 -> ivhd0 stream 0xa0  IVRS+0x158
+        warning[T050] IVRS+0x158: the device entry at 0x158 starts a range that does not end
+    "#]],
     );
 }
 
@@ -796,53 +450,53 @@ fn reserved_memory_of_amd_is_none() {
     ivrs(
         |table| patched(table, 0x178, &[0; 8]),
         &expect![[r#"
-            - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
-            warning[T029] IVRS+0x160: 0x0 bytes from 0x7000_0000 are no region
-        "#]],
+        - firmware ivmd0 0x7000_0000..=0x700f_ffff direct [0000:00:06.0]  IVRS+0x160
+        warning[T029] IVRS+0x160: the region at 0x7000_0000 has no length
+    "#]],
     );
     ivrs(
         |table| patched(table, 0x186, &[0, 0]),
         &expect![[r#"
-            - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
-            - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            + firmware ivmd1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
-            warning[T050] IVRS+0x180: the device entry at 0x180 ends at 0x0, below its start, 0x100
-        "#]],
+        - firmware ivmd1 0x7100_0000..=0x711f_ffff direct [0000/0x100..=0x1ff]  IVRS+0x180
+        - firmware ivmd2 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        + firmware ivmd1 0x7200_0000..=0x7200_ffff direct [0000:02:00.0]  IVRS+0x1a0
+        warning[T050] IVRS+0x180: the device entry at 0x180 ends at 0x0, below its start, 0x100
+    "#]],
     );
 }
 
 #[test]
 fn entries_of_the_mcfg_overlap() {
-    let twice = |table: Vec<u8>| mcfg_of(&table, &[(0x4010_0000_00, 0, 0x40, 0x7f)]);
+    let twice = |table: Vec<u8>| mcfg_of(&table, &[(0x40_1000_0000, 0, 0x40, 0x7f)]);
     check(
         "arm64-smmu-its",
         "MCFG",
         twice,
         &expect![[r#"
-            warning[T060] MCFG+0x3c: segment 0x0000 has buses 0x40..=0x7f, some for a second time
-                first here: MCFG+0x2c
-        "#]],
+        warning[T060] MCFG+0x3c: segment 0x0000 has buses 0x40..=0x7f, some for a second time
+            first here: MCFG+0x2c
+    "#]],
     );
-    let reversed = |_: Vec<u8>| mcfg(&[(0x4010_0000_00, 0, 0x40, 0x3f)]);
+    let reversed = |_: Vec<u8>| mcfg(&[(0x40_1000_0000, 0, 0x40, 0x3f)]);
     check(
         "arm64-smmu-its",
         "MCFG",
         reversed,
         &expect![[r#"
-            - root-complex pci0000:00 segment 0 buses 0x00..=0xff  MCFG+0x2c
-            + root-complex pci0000:00 segment 0 buses 0x00..=0xff  IORT+0xa0
-            warning[T060] MCFG+0x2c: segment 0x0000 has buses 0x40 to 0x3f
-        "#]],
+        - root-complex pci0000:00 segment 0 buses 0x00..=0xff  MCFG+0x2c
+        + root-complex pci0000:00 segment 0 buses 0x00..=0xff  IORT+0xa0
+        warning[T060] MCFG+0x2c: segment 0x0000 has buses 0x40 to 0x3f
+    "#]],
     );
     check(
         "arm64-smmu-its",
         "MCFG",
         |table| summed_length(table, 59),
         &expect![[r#"
-            - root-complex pci0000:00 segment 0 buses 0x00..=0xff  MCFG+0x2c
-            + root-complex pci0000:00 segment 0 buses 0x00..=0xff  IORT+0xa0
-            warning[T011] MCFG+0x2c: 15 bytes are left behind 0 entries of 16
-        "#]],
+        - root-complex pci0000:00 segment 0 buses 0x00..=0xff  MCFG+0x2c
+        + root-complex pci0000:00 segment 0 buses 0x00..=0xff  IORT+0xa0
+        warning[T011] MCFG+0x2c: 15 bytes are left behind 0 entries of 16
+    "#]],
     );
 }
 
@@ -866,39 +520,39 @@ fn nodes_of_small_tables_are_checked_too() {
         "VIOT",
         |table| patched(table, 0x24, &[4]),
         &expect![[r#"
-            warning[T014] VIOT+0x24: the table says that it has 4 nodes, and 3 can be read
-        "#]],
+        warning[T014] VIOT+0x24: the table says that it has 4 nodes, and 3 can be read
+    "#]],
     );
     check(
         "x86-viommu",
         "VIOT",
         |table| patched(table, 0x50, &[0x31]),
         &expect![[r#"
-            -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
-            -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
-            warning[T021] VIOT+0x40: the range leads to offset 0x31, where no virtio-iommu begins
-        "#]],
+        -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
+        -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
+        warning[T021] VIOT+0x40: the range leads to offset 0x31, where no virtio-iommu begins
+    "#]],
     );
     check(
         "x86-viommu",
         "VIOT",
         |table| patched(table, 0x40, &[9]),
         &expect![[r#"
-            -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
-            -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
-            note[T013] VIOT+0x40: the node at 0x40 is of kind 0x9, which is not known here
-        "#]],
+        -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
+        -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
+        note[T013] VIOT+0x40: the node at 0x40 is of kind 0x9, which is not known here
+    "#]],
     );
     check(
         "x86-viommu",
         "VIOT",
         |table| summed_length(table, 38),
         &expect![[r#"
-            - iommu 0000:00:09.0 virtio-iommu  VIOT+0x30
-            -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
-            -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
-            -   0x4000..=0x42ff -> 0000:00:09.0 stream 0x4000  VIOT+0x58
-            warning[T011] VIOT+0x0: the table ends before the number of its nodes
-        "#]],
+        - iommu 0000:00:09.0 virtio-iommu  VIOT+0x30
+        -   0x0..=0x47 -> 0000:00:09.0 stream 0x0  VIOT+0x40
+        -   0x49..=0x5ff -> 0000:00:09.0 stream 0x49  VIOT+0x40
+        - and 1 more
+        warning[T011] VIOT+0x0: the table ends before the number of its nodes
+    "#]],
     );
 }

@@ -174,7 +174,7 @@ fn reserved_memory_is_for_the_requesters_behind_its_streams() {
               0x0..=0x1ff -> smmu3.0x000000002b400000 stream 0x10ff shared  IORT+0xfc
             firmware rmr0.0 0x8000_0000..=0x8000_ffff direct-relaxable [0000:00:1f.7, 0001/0x0..=0xffff]  IORT+0x154
             firmware rmr1 0xffff_ffff_ffff_0000..=0xffff_ffff_ffff_ffff direct [0000/0x80..=0xff, 0001/0x0..=0xffff]  IORT+0x1ac
-            warning[T029] IORT+0x168: 0x0 bytes from 0x9000_0000 are no region
+            warning[T029] IORT+0x168: the region at 0x9000_0000 has no length
         "#]],
     );
 }
@@ -307,14 +307,14 @@ fn units_serve_what_is_in_their_scopes() {
               0x0..=0xffff -> dmar3  DMAR+0x8a
             firmware rmrr0 0x7000_0000..=0x700f_ffff direct [0000:00:02.0, 0000:00:1c.0]  DMAR+0x9a
             firmware rmrr1 0x7100_0800..=0x7100_17ff direct []  DMAR+0xc2
-            note[T040] DMAR+0x68: the path of the device scope leads through 0000:00:1d.0, and what is behind it is not known
+            note[T040] DMAR+0x68: the path of the device scope leads through 0000:00:1d.0, and the bus behind it is not known
                 help: capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`
             note[T040] DMAR+0x48: the device scope is 0000:00:1c.0 and all below it, and the buses below are not known
                 help: capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`
             note[T040] DMAR+0xba: the device scope is 0000:00:1c.0 and all below it, and the buses below are not known
                 help: capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`
             warning[T032] DMAR+0xc2: the RMRR 0x7100_0800..=0x7100_17ff does not begin and end with pages of 4 KiB
-            note[T040] DMAR+0xda: the path of the device scope leads through 0001:00:1d.0, and what is behind it is not known
+            note[T040] DMAR+0xda: the path of the device scope leads through 0001:00:1d.0, and the bus behind it is not known
                 help: capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`
             warning[T029] DMAR+0xe4: the RMRR goes from 0x7200_0000 to 0x71ff_ffff
         "#]],

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::id_map::IdMap;
 use super::limits::{MOST_REGIONS, MOST_ROWS};
-use crate::addr::{Iova, Span};
+use crate::addr::{Iova, Span, grouped_hex};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::host::{
     FirmwareKind, FirmwareRegionFact, GicV2mFact, GicV3Fact, IommuFact, ItsFact, MsiMapFact, RequesterRange,
@@ -212,6 +212,17 @@ pub(super) fn region(
     devices.sort_unstable();
     devices.dedup();
     FirmwareRegionFact { name, kind, span, devices, requesters, origin }
+}
+
+/// Says of bytes from `base` on that they are no region.
+pub(super) fn no_region(base: u64, length_bytes: u64, origin: Origin) -> Diagnostic {
+    let base = grouped_hex(base);
+    let message = if length_bytes == 0 {
+        format!("the region at {base} has no length")
+    } else {
+        format!("{} bytes from {base} pass the end of the address space", grouped_hex(length_bytes))
+    };
+    Diagnostic::new(&codes::REGION, origin, message)
 }
 
 /// What an IOMMU is to the requesters of a range.

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::codes;
 use super::super::limits::{MOST_PARTS, MOST_ROWS};
-use super::super::parts::{Parts, region};
+use super::super::parts::{Parts, no_region, region};
 use super::super::table::span;
 use super::route::{Goal, Route, Routes};
-use super::{Descriptor, IdMapping, Iort, Node, NodeKind};
+use super::{IdMapping, Iort, Node, NodeKind};
 use crate::addr::{Address, Hpa, grouped_hex};
 use crate::diag::Diagnostic;
 use crate::facts::Arch;
@@ -254,7 +254,7 @@ fn reserved(iort: &Iort, routes: &Routes<'_>, streams: &Streams, parts: &mut Par
         let kind = if *remap_permitted { FirmwareKind::DirectRelaxable } else { FirmwareKind::Direct };
         for (index, descriptor) in regions.iter().enumerate() {
             let Some(span) = span(descriptor.base, descriptor.length_bytes) else {
-                log.push(no_region(descriptor));
+                log.push(no_region(descriptor.base, descriptor.length_bytes, descriptor.origin.clone()));
                 continue;
             };
             let name =
@@ -280,8 +280,9 @@ fn of_mapping(
     };
     let Some(target) = routes.node_at(mapping.reference).filter(smmu) else {
         let message = format!(
-            "the RMR node at {:#x} maps IDs to offset {:#x}, where no SMMU begins",
-            node.at, mapping.reference
+            "the RMR node at {:#x} maps IDs to offset {}, where no SMMU begins",
+            node.at,
+            grouped_hex(mapping.reference.into())
         );
         log.push(Diagnostic::new(&codes::DANGLING, mapping.origin.clone(), message));
         return Vec::new();
@@ -307,13 +308,4 @@ fn nobodys(node: &Node) -> Diagnostic {
 fn stream_ids(mapping: &IdMapping) -> String {
     let last = mapping.output.saturating_add(mapping.count_less_one);
     format!("{}..={}", grouped_hex(mapping.output.into()), grouped_hex(last.into()))
-}
-
-fn no_region(descriptor: &Descriptor) -> Diagnostic {
-    let message = format!(
-        "{} bytes from {} are no region",
-        grouped_hex(descriptor.length_bytes),
-        grouped_hex(descriptor.base)
-    );
-    Diagnostic::new(&codes::REGION, descriptor.origin.clone(), message)
 }
