@@ -117,17 +117,17 @@ impl<'a> Routes<'a> {
     /// One node further.
     fn step(&mut self, way: &Way, node: &Node, ways: &mut Vec<Way>, log: &mut Log) {
         let Some(map) = self.maps.get(way.node) else { return };
+        if self.steps_left == 0 {
+            return;
+        }
         let (first, last) = way.requesters;
         let end = if way.shared { way.id } else { way.id.saturating_add(last.saturating_sub(first)) };
         for (from, to, step) in unsplit(map.pieces(way.id, end)) {
-            let Some(left) = self.steps_left.checked_sub(1) else {
-                if self.reported.insert(way.node) {
-                    let message =
-                        format!("the root complexes have more than {MOST_STEPS} ranges of requesters");
-                    log.push(Diagnostic::new(&codes::TOO_MANY, way.origin.clone(), message));
-                }
-                return;
-            };
+            let Some(left) = self.steps_left.checked_sub(1) else { return };
+            if left == 0 {
+                let message = format!("the root complexes have more than {MOST_STEPS} ranges of requesters");
+                log.push(Diagnostic::new(&codes::TOO_MANY, way.origin.clone(), message));
+            }
             self.steps_left = left;
             let Some(mapping) = node.mappings.get(step.mapping) else { continue };
             let Some(&next) = self.by_offset.get(&mapping.reference) else {
@@ -293,8 +293,9 @@ fn misplaced_single(node: &Node, mapping: &IdMapping) -> Diagnostic {
 
 fn dangling(node: &Node, mapping: &IdMapping) -> Diagnostic {
     let message = format!(
-        "the node at {:#x} maps IDs to offset {:#x}, where no node begins",
-        node.at, mapping.reference
+        "the node at {:#x} maps IDs to offset {}, where no node begins",
+        node.at,
+        grouped_hex(mapping.reference.into())
     );
     Diagnostic::new(&codes::DANGLING, mapping.origin.clone(), message)
 }
