@@ -1,5 +1,6 @@
 //! Readers: files in, facts and diagnostics out. Nothing is believed here; [`crate::host`] does that.
 
+pub mod acpi;
 pub mod capture;
 pub mod check;
 pub mod json;
@@ -8,7 +9,11 @@ pub mod language;
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures.
+/// `C` for captures, `T` for
+/// tables of ACPI firmware.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES].into_iter().flatten().copied()
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES]
+        .into_iter()
+        .flatten()
+        .copied()
 }
