@@ -2,13 +2,17 @@
 
 pub mod capture;
 pub mod check;
+pub mod fdt;
 pub mod json;
 pub mod language;
 
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures.
+/// `C` for captures, `D` for devicetrees.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES].into_iter().flatten().copied()
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, fdt::codes::CODES]
+        .into_iter()
+        .flatten()
+        .copied()
 }
