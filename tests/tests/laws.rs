@@ -141,6 +141,7 @@ fn firmware_fact(region: (u64, u64)) -> FirmwareRegionFact {
         kind: FirmwareKind::Reserved,
         span: span(region),
         devices: vec![device()],
+        requesters: Vec::new(),
         origin: Default::default(),
     }
 }

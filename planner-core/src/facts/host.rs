@@ -539,8 +539,25 @@ pub struct FirmwareRegionFact {
     /// The IOVAs.
     pub span: Span<Iova>,
     /// The devices that it is for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<PciAddress>,
+    /// Ranges of requesters that it is for too, whether there are such devices or not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requesters: Vec<RequesterRange>,
     /// Where it was said.
     #[serde(skip)]
     pub origin: Origin,
+}
+
+/// Requesters of a segment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RequesterRange {
+    /// PCI segment.
+    #[serde(default)]
+    pub segment: u16,
+    /// First requester ID.
+    pub first: RequesterId,
+    /// Last requester ID.
+    pub last: RequesterId,
 }

@@ -10,7 +10,7 @@ use super::resv::RawRegion;
 use super::rules::{self, Rule};
 use crate::addr::{Address, Iova, Span};
 use crate::diag::Origin;
-use crate::facts::host::{FirmwareKind, FirmwareRegionFact, IommuModel, WindowKind};
+use crate::facts::host::{FirmwareKind, FirmwareRegionFact, IommuModel, RequesterRange, WindowKind};
 use crate::host::{Device, Doorbell, DoorbellSource, Host, Iommu, Window};
 use crate::ids::{PciAddress, PciClass};
 use crate::size::PageSize;
@@ -45,7 +45,7 @@ impl<'a> Machine<'a> {
     pub(super) fn new(host: &'a Host, version: KernelVersion, page_size: PageSize) -> Self {
         let mut firmware: BTreeMap<PciAddress, Vec<&FirmwareRegionFact>> = BTreeMap::new();
         for region in &host.firmware {
-            for &device in &region.devices {
+            for device in devices_of(region, host) {
                 firmware.entry(device).or_default().push(region);
             }
         }
@@ -200,6 +200,19 @@ impl<'a> Machine<'a> {
         let (start, length) = firmware_pages(rule, region.span, self.page_size);
         Cause { raw: RawRegion { start, length, kind, prot: 0 }, rule: named, origin: region.origin.clone() }
     }
+}
+
+/// The devices that a region of firmware is for: those that it names, and those of the host whose requester IDs it names.
+fn devices_of(region: &FirmwareRegionFact, host: &Host) -> BTreeSet<PciAddress> {
+    let in_range = |range: &RequesterRange| {
+        let first = PciAddress::from_requester(range.segment, range.first);
+        let last = PciAddress::from_requester(range.segment, range.last);
+        let start = host.devices.partition_point(|device| device.address < first);
+        let end = host.devices.partition_point(|device| device.address <= last);
+        host.devices.get(start..end).unwrap_or_default()
+    };
+    let ranges = region.requesters.iter().flat_map(in_range).map(|device| device.address);
+    region.devices.iter().copied().chain(ranges).collect()
 }
 
 /// A window of the host bridge, which SMMU drivers reported for a few releases.

@@ -1,5 +1,6 @@
 //! Readers: files in, facts and diagnostics out. Nothing is believed here; [`crate::host`] does that.
 
+pub mod acpi;
 pub mod capture;
 pub mod check;
 pub mod fdt;
@@ -9,9 +10,9 @@ pub mod language;
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures, `D` for devicetrees.
+/// `C` for captures, `A` for tables of ACPI firmware, `D` for devicetrees.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, fdt::codes::CODES]
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES, fdt::codes::CODES]
         .into_iter()
         .flatten()
         .copied()

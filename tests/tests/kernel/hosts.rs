@@ -134,6 +134,7 @@ pub(crate) fn with_firmware(mut host: Host, kind: FirmwareKind, span: (u64, u64)
         kind,
         span: Span::of(span.0, span.1).expect("a span"),
         devices: vec![DEVICE.parse().expect("a PCI address")],
+        requesters: Vec::new(),
         origin: Origin::file(file),
     });
     host

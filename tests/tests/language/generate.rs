@@ -10,8 +10,8 @@ use planner_core::facts::guest::{
 use planner_core::facts::host::{
     BarFact, BarKind, DeviceFact, DoorbellFact, DoorbellKind, FirmwareKind, FirmwareRegionFact, GicV2mFact,
     GicV3Fact, GroupFact, HostFacts, InboundFact, IommuFact, IommuModel, ItsFact, KernelFact, ListedKind,
-    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RootComplexFact, SriovFact, StreamMapFact, WindowFact,
-    WindowKind,
+    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RequesterRange, RootComplexFact, SriovFact, StreamMapFact,
+    WindowFact, WindowKind,
 };
 use planner_core::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, RequesterId, StreamId};
 use planner_core::size::{PageSize, PageSizes, Size};
@@ -335,8 +335,14 @@ fn groups() -> impl Strategy<Value = Vec<GroupFact>> {
 }
 
 fn firmware() -> impl Strategy<Value = FirmwareRegionFact> {
-    (text(), word(FirmwareKind::WORDS), span(), vec(pci(), 0..9)).prop_map(|(name, kind, span, devices)| {
-        FirmwareRegionFact { name, kind, span, devices, origin: NOBODY }
+    let ranges = (any::<u16>(), requesters()).prop_map(|(segment, (first, last))| RequesterRange {
+        segment,
+        first,
+        last,
+    });
+    let whom = (vec(pci(), 0..9), vec(ranges, 0..3));
+    (text(), word(FirmwareKind::WORDS), span(), whom).prop_map(|(name, kind, span, (devices, requesters))| {
+        FirmwareRegionFact { name, kind, span, devices, requesters, origin: NOBODY }
     })
 }
 

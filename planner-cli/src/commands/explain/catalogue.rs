@@ -1,9 +1,9 @@
 //! Everything that has an identifier: diagnostics, rules, checks.
 
 use planner_core::diag::Code;
-use planner_core::read::{capture, check, json, language};
+
 use planner_core::verify::CHECKS;
-use planner_core::{emit, guest, host, kernel, plan, vmm};
+use planner_core::{emit, guest, host, kernel, plan, read, vmm};
 
 use super::Explanation;
 use crate::codes;
@@ -37,10 +37,9 @@ pub(super) fn near(asked: &str) -> Vec<&'static str> {
 
 /// Every kind of diagnostic.
 fn diagnostics() -> impl Iterator<Item = &'static Code> {
-    let readers = [language::CODES, check::CODES, json::CODES, capture::codes::CODES];
     let replays = kernel::conformance::codes::CODES;
     let rooms = [host::codes::CODES, replays, guest::codes::CODES, emit::CODES, codes::CODES];
-    readers.into_iter().chain(rooms).flatten().copied()
+    read::codes().chain(rooms.into_iter().flatten().copied())
 }
 
 fn of_code(code: &'static Code) -> Explanation {

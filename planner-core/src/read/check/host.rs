@@ -34,6 +34,13 @@ pub fn check_host(facts: &mut HostFacts) -> Vec<Diagnostic> {
         check_root_complex(root_complex, &mut found);
     }
     groups(&facts.groups, &mut found);
+    for region in &facts.firmware {
+        let ranges = region.requesters.iter();
+        found
+            .extend(ranges.filter_map(|range| {
+                reversed("the requester IDs", &range.first, &range.last, &region.origin)
+            }));
+    }
     found
 }
 

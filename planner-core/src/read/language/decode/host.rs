@@ -6,8 +6,8 @@ use crate::facts::Arch;
 use crate::facts::host::{
     BarFact, BarKind, DeviceFact, DoorbellFact, DoorbellKind, FirmwareKind, FirmwareRegionFact, GicV2mFact,
     GicV3Fact, GroupFact, HostFacts, InboundFact, IommuFact, IommuModel, ItsFact, KernelFact, ListedKind,
-    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RootComplexFact, SriovFact, StreamMapFact, WindowFact,
-    WindowKind,
+    ListedRegion, MsiMapFact, PeerToPeer, RamFact, RequesterRange, RootComplexFact, SriovFact, StreamMapFact,
+    WindowFact, WindowKind,
 };
 use crate::facts::value_of;
 use crate::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, RequesterId, StreamId};
@@ -301,6 +301,12 @@ fn firmware(node: &Node, place: &Place) -> Option<FirmwareRegionFact> {
         kind: node.word("KIND", FirmwareKind::WORDS)?,
         span: node.span("SPAN")?,
         devices: devices(node).collect(),
+        requesters: node.each("rid").filter_map(requester_range).collect(),
         origin: place.of(node),
     })
+}
+
+fn requester_range(node: &Node) -> Option<RequesterRange> {
+    let (first, last) = requesters(node)?;
+    Some(RequesterRange { segment: node.number("N").unwrap_or(0), first, last })
 }

@@ -1,7 +1,8 @@
 //! What a `host` block may hold.
 
 use super::{
-    ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U32, YES_NO, after, many, may, must, option, words_of,
+    ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U16, U32, YES_NO, after, many, may, must, option,
+    words_of,
 };
 use crate::facts::host::{DoorbellKind, FirmwareKind, IommuModel, ListedKind};
 
@@ -310,12 +311,22 @@ static GROUP: Block = Block {
 
 static FIRMWARE_REGION: Block = Block {
     name: "firmware",
-    clauses: &[Clause {
-        keyword: "devices",
-        args: &[many("BDF", Shape::Pci)],
-        count: Count::Many,
-        doc: "The PCI functions that it is for. Without a segment, segment 0.",
-        example: "devices 0000:01:00.0",
-        ..CLAUSE
-    }],
+    clauses: &[
+        Clause {
+            keyword: "devices",
+            args: &[many("BDF", Shape::Pci)],
+            count: Count::Many,
+            doc: "The PCI functions that it is for. Without a segment, segment 0.",
+            example: "devices 0000:01:00.0",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "rid",
+            args: &[must("FIRST", Shape::Range(U16)), option(&["segment"], "N", Shape::Number(U16))],
+            count: Count::Many,
+            doc: "Requester IDs that it is for, of this segment or of segment 0, whatever devices have them.",
+            example: "rid 0x100..=0x1ff segment 1",
+            ..CLAUSE
+        },
+    ],
 };

@@ -206,5 +206,10 @@ fn listed(region: &ListedRegion) -> Line {
 
 fn firmware(fact: &FirmwareRegionFact) -> Line {
     let header = format!("firmware {} {} {}", spelled(&fact.name), span(fact.span), fact.kind);
-    Line::new(header).inline(bdfs("devices", &fact.devices))
+    let mut inner = bdfs("devices", &fact.devices);
+    inner.extend(fact.requesters.iter().map(|range| {
+        let segment = if range.segment == 0 { String::new() } else { format!(" segment {}", range.segment) };
+        Line::new(format!("rid {}{segment}", rids(range.first, range.last)))
+    }));
+    Line::new(header).inline(inner)
 }
