@@ -232,6 +232,9 @@ words! {
         Fixed = "fixed",
         /// An MSI controller whose driver never remaps: behind a translating IOMMU its MSIs fault.
         Unmapped = "unmapped",
+        /// An MSI controller whose driver remaps it, and that isolates nothing: like a GICv2m frame. The doorbell is the
+        /// first address.
+        Remapped = "remapped",
     }
 }
 

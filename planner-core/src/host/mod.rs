@@ -91,6 +91,8 @@ pub enum DoorbellSource {
     Fixed,
     /// A controller whose driver never remaps.
     Unmapped,
+    /// Another controller that Linux remaps and that does not isolate MSIs.
+    Remapped,
 }
 
 /// Where devices write to signal an interrupt.

@@ -152,6 +152,7 @@ fn doorbells(facts: &HostFacts) -> Vec<Doorbell> {
         source: match bell.kind {
             DoorbellKind::Fixed => DoorbellSource::Fixed,
             DoorbellKind::Unmapped => DoorbellSource::Unmapped,
+            DoorbellKind::Remapped => DoorbellSource::Remapped,
         },
         address: bell.span.first(),
         frame: bell.span,

@@ -4,13 +4,13 @@ use planner_core::addr::Address;
 use planner_core::diag::Origin;
 use planner_core::facts::HostFacts;
 use planner_core::read::fdt::facts;
-use planner_core::read::language::{parse_host, print_host};
 use planner_core::read::json::host_to_json;
+use planner_core::read::language::{parse_host, print_host};
 use planner_core::render::{Color, Sources, render};
 use proptest::prelude::*;
 
-use super::compile::compile;
 use super::cases;
+use super::compile::compile;
 
 /// The blobs of all cases.
 fn blobs() -> Vec<Vec<u8>> {
@@ -81,7 +81,8 @@ fn check(host: &HostFacts, length: usize) {
 
 #[test]
 fn origins_point_at_the_numbers() {
-    let source = std::fs::read_to_string(cases().iter().find(|path| path.ends_with("its-and-smmu.dts")).unwrap());
+    let source =
+        std::fs::read_to_string(cases().iter().find(|path| path.ends_with("its-and-smmu.dts")).unwrap());
     let blob = compile(&source.unwrap());
     let (host, _) = facts(&blob, "x.dtb");
     let number = |origin: &Origin| match origin {
@@ -104,7 +105,9 @@ fn work_is_bounded() {
     }
     source.push_str(">; ");
     for node in 0..4000 {
-        source.push_str(&format!("smmu@{node:x} {{ compatible = \"arm,smmu-v3\"; reg = <0xfffff000 0x1000>; }}; "));
+        source.push_str(&format!(
+            "smmu@{node:x} {{ compatible = \"arm,smmu-v3\"; reg = <0xfffff000 0x1000>; }}; "
+        ));
     }
     source.push_str("}; };");
     let (host, found) = facts(&compile(&source), "x.dtb");

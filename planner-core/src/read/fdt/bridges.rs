@@ -1,6 +1,6 @@
 //! Host bridges to root complexes: windows, and who translates and who takes the MSIs of which requesters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::codes;
 use super::maps::{IOMMU_MAP, MSI_MAP, Mapping, mappings};
@@ -10,6 +10,7 @@ use super::tree::NodeRef;
 use super::windows::{inbound, windows};
 use crate::facts::host::{MsiMapFact, RootComplexFact, StreamMapFact};
 use crate::ids::{MsiDeviceId, RequesterId, StreamId};
+use crate::read::capture::log::quoted;
 
 /// Names of the IOMMUs and MSI controllers, by the numbers of their nodes.
 pub(super) struct Names {
@@ -17,6 +18,8 @@ pub(super) struct Names {
     pub(super) iommus: BTreeMap<usize, String>,
     /// MSI controllers.
     pub(super) controllers: BTreeMap<usize, String>,
+    /// Which of them are ITSs, which know devices by IDs.
+    pub(super) services: BTreeSet<usize>,
 }
 
 /// What the devicetree says of a host bridge.
@@ -48,7 +51,10 @@ fn streams(bridge: NodeRef<'_, '_>, names: &Names, sink: &mut Sink) -> Vec<Strea
     if !bridge.has(IOMMU_MAP.map)
         && let Some(value) = bridge.property("iommus")
     {
-        let message = format!("`{}` has `iommus` and no `iommu-map`", bridge.path());
+        let message = format!(
+            "`{}` has `iommus` and no `iommu-map`, so its PCI devices are not translated",
+            bridge.path()
+        );
         sink.say(&codes::BRIDGE_ONLY, value.offset, value.bytes.len(), message);
     }
     let mut streams = Vec::new();
@@ -63,14 +69,25 @@ fn streams(bridge: NodeRef<'_, '_>, names: &Names, sink: &mut Sink) -> Vec<Strea
                 origin: mapping.origin,
             }),
             None => {
-                let message =
-                    format!("the IOMMU of {}..={} below `{}`", mapping.first, mapping.last, bridge.path());
-                let diagnostic = crate::diag::Diagnostic::new(&codes::UNKNOWN_IOMMU, mapping.origin, message);
-                sink.push(diagnostic);
+                let message = format!(
+                    "{} is the IOMMU of the requesters {}..={} below `{}`, and of a kind that is not known here",
+                    described(bridge, mapping.node),
+                    mapping.first,
+                    mapping.last,
+                    bridge.path()
+                );
+                sink.say_at(&codes::UNKNOWN_IOMMU, mapping.origin, message);
             }
         }
     }
     streams
+}
+
+/// Path and first word of what a node is compatible with.
+fn described(bridge: NodeRef<'_, '_>, node: usize) -> String {
+    let Some(node) = bridge.tree().node(node) else { return String::new() };
+    let word = node.compatible().next().unwrap_or_default();
+    format!("`{}` ({})", node.path(), quoted(word))
 }
 
 fn msi_map(mapping: &Mapping, names: &Names) -> Option<MsiMapFact> {
@@ -78,7 +95,10 @@ fn msi_map(mapping: &Mapping, names: &Names) -> Option<MsiMapFact> {
         controller: names.controllers.get(&mapping.node)?.clone(),
         first: mapping.first,
         last: mapping.last,
-        device_id: mapping.id.filter(|_| !mapping.shared).map(MsiDeviceId),
+        device_id: mapping
+            .id
+            .filter(|_| names.services.contains(&mapping.node) && !mapping.shared)
+            .map(MsiDeviceId),
         origin: mapping.origin.clone(),
     })
 }

@@ -1,5 +1,7 @@
 //! The kinds of diagnostics of this room, `D` and three digits: what `planner explain` says about each.
 
+use crate::diag::Code;
+
 crate::diag::diagnostic_codes! {
     NOT_A_TREE = "D001" Error
         "no flattened devicetree"
@@ -91,6 +93,17 @@ crate::diag::diagnostic_codes! {
         "An ITS or a GICv2m frame without the property `msi-controller` is ignored (its_of_probe in \
          drivers/irqchip/irq-gic-v3-its.c, gicv2m_of_init in drivers/irqchip/irq-gic-v2m.c).";
 }
+
+/// What helps, by kind, where there is something.
+pub(super) static WAYS_OUT: &[(&Code, &str)] = &[
+    (&NOT_A_TREE, "name a `.dtb` file or `/sys/firmware/fdt`; `dtc -O dtb FILE.dts` makes one of a source"),
+    (&BAD_VERSION, "`dtc -I dtb -O dtb -V 17` writes it as version 17"),
+    (&BAD_BLOCK, "copy the file again, whole"),
+    (&CUT, "copy the file again, whole"),
+    (&BROKEN, "what follows was not read; `dtc -I dtb -O dts FILE` may say more"),
+    (&UNKNOWN_IOMMU, "a capture of the running host lists what it reserves"),
+    (&NO_FUNCTION, "a capture of the running host tells it"),
+];
 
 #[cfg(test)]
 mod tests {

@@ -67,7 +67,11 @@ pub(super) fn mappings(bridge: NodeRef<'_, '_>, names: MapNames, sink: &mut Sink
     } else if dropped & dropped.wrapping_add(1) == 0 && runs(&rows, dropped) <= MAX_RUNS {
         rows.iter().flat_map(|row| masked(row, dropped)).collect()
     } else {
-        let message = format!("`{}` of `{}` is {mask:#06x}", names.mask, bridge.path());
+        let message = format!(
+            "`{}` of `{}` is {mask:#06x}, with bits left out in the middle: the IDs are not known",
+            names.mask,
+            bridge.path()
+        );
         sink.say(&codes::ONE_IOMMU_EACH, map.offset, map.bytes.len(), message);
         of_all(rows)
     }

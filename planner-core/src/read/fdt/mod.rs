@@ -89,6 +89,7 @@ fn fill(facts: &mut HostFacts, tree: &Tree<'_>, buses: &BTreeMap<PciAddress, u8>
     let names = Names {
         iommus: iommus.iter().map(|(node, iommu)| (*node, iommu.name.clone())).collect(),
         controllers,
+        services: its.iter().map(|(node, _)| *node).collect(),
     };
     facts.root_complexes = bridges
         .iter()

@@ -52,8 +52,12 @@ fn overlap(one: &Bridge<'_, '_>, other: &Bridge<'_, '_>) -> bool {
 }
 
 fn domain_taken(bridge: &Bridge<'_, '_>, other: &Bridge<'_, '_>, sink: &mut Sink) {
-    let message =
-        format!("`{}` and `{}` both have domain {}", other.node.path(), bridge.node.path(), bridge.segment);
+    let message = format!(
+        "`{}` and `{}` both have domain {}, which Linux gives to the first only",
+        other.node.path(),
+        bridge.node.path(),
+        bridge.segment
+    );
     let value = bridge.node.property("linux,pci-domain").map(|value| (value.offset, value.bytes.len()));
     let (offset, length) = value.unwrap_or(bridge.node.place());
     sink.say(&codes::DOMAIN_TAKEN, offset, length, message);
@@ -67,7 +71,8 @@ fn buses(node: NodeRef<'_, '_>, sink: &mut Sink) -> (u8, u8) {
         Some(buses) => buses,
         None => {
             let said: Vec<String> = value.cells().take(4).map(|cell| format!("{cell:#x}")).collect();
-            let message = format!("`bus-range` of `{}` is <{}>", node.path(), said.join(" "));
+            let message =
+                format!("`bus-range` of `{}` is <{}>; all buses are assumed", node.path(), said.join(" "));
             sink.say(&codes::BAD_BUSES, value.offset, value.bytes.len(), message);
             (0, 0xff)
         }

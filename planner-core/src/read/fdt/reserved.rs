@@ -59,7 +59,11 @@ fn regions_of(
         Place::Platform => return Vec::new(),
         Place::Unknown => {
             let (offset, length) = device.place();
-            let message = format!("the bus of `{}`, which `{}` is for", device.path(), reserved.path());
+            let message = format!(
+                "`{}` is for `{}`, and it is not known on which bus that is",
+                reserved.path(),
+                device.path()
+            );
             sink.say(&codes::NO_FUNCTION, offset, length, message);
             return Vec::new();
         }
@@ -70,6 +74,7 @@ fn regions_of(
         kind: kind(own, span),
         span,
         devices: vec![address],
+        requesters: Vec::new(),
         origin: sink.origin(row.offset, row.bytes.len()),
     };
     let entries = entries(device, reserved);

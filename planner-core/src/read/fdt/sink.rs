@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::codes;
 use crate::diag::{Code, Diagnostic, Origin};
 use crate::read::capture::log::Log;
 
@@ -17,17 +18,12 @@ impl Sink {
         Self { file: file.into(), log: Log::of(file) }
     }
 
-    /// Name of the file.
-    pub(super) fn file(&self) -> &Arc<str> {
-        &self.file
-    }
-
     /// A stretch of the file.
     pub(super) fn origin(&self, offset: usize, length: usize) -> Origin {
         Origin::Bytes { file: Arc::clone(&self.file), offset, length }
     }
 
-    /// Keeps a diagnostic about a stretch of the file.
+    /// Keeps a diagnostic about a stretch of the file, with the way out that its kind has.
     pub(super) fn say(
         &mut self,
         code: &'static Code,
@@ -35,8 +31,17 @@ impl Sink {
         length: usize,
         message: impl Into<String>,
     ) {
-        let origin = self.origin(offset, length);
-        self.log.push(Diagnostic::new(code, origin, message));
+        self.say_at(code, self.origin(offset, length), message);
+    }
+
+    /// As [`Sink::say`], about what an origin names.
+    pub(super) fn say_at(&mut self, code: &'static Code, origin: Origin, message: impl Into<String>) {
+        let diagnostic = Diagnostic::new(code, origin, message);
+        let way_out = codes::WAYS_OUT.iter().find(|(with, _)| *with == code);
+        self.push(match way_out {
+            Some((_, help)) => diagnostic.help(*help),
+            None => diagnostic,
+        });
     }
 
     /// Keeps a diagnostic.

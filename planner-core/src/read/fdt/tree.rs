@@ -105,10 +105,6 @@ impl<'t, 'a> NodeRef<'t, 'a> {
         let inside = self.index.saturating_add(1)..self.node.end;
         children(&self.tree.structure.nodes, inside).filter_map(move |index| self.tree.node(index))
     }
-    /// All nodes inside of it, at any depth.
-    pub(super) fn inside(self) -> impl Iterator<Item = Self> {
-        (self.index.saturating_add(1)..self.node.end).filter_map(move |index| self.tree.node(index))
-    }
 
     /// Its path, `/soc/pcie@10000000`, for messages.
     pub(super) fn path(self) -> String {
