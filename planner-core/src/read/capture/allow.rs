@@ -82,10 +82,11 @@ pub const ROWS: &[Row] = &[
     row(Place::Function, "class", ATTRIBUTE),
     row(Place::Function, "numa_node", ATTRIBUTE),
     row(Place::Function, "resource", ATTRIBUTE),
-    // The 256 bytes of conventional configuration space hold the registers and capabilities that we read.
-    row(Place::Function, "config", Take::Head(256)),
+    // Without root the kernel gives 64 of these bytes; what isolates functions from one another stands behind them.
+    row(Place::Function, "config", Take::Head(4096)),
     row(Place::Function, "sriov_totalvfs", ATTRIBUTE),
     row(Place::Function, "sriov_numvfs", ATTRIBUTE),
+    row(Place::Function, "physfn", Take::Link),
     row(Place::Function, "iommu", Take::Link),
     row(Place::Iommu, "intel-iommu/cap", ATTRIBUTE),
     row(Place::Iommu, "intel-iommu/ecap", ATTRIBUTE),
