@@ -14,7 +14,6 @@ pub mod log;
 pub mod tree;
 
 mod bridges;
-mod config;
 mod firmware;
 mod functions;
 mod gic;

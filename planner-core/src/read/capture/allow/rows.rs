@@ -52,6 +52,7 @@ pub const ROWS: &[Row] = &[
     root("sys/firmware/acpi/tables/MCFG#", TABLE, "segments and buses of host bridges"),
     root("sys/firmware/acpi/tables/DMAR#", TABLE, "Intel VT-d: remapping units, their devices, RMRR regions"),
     root("sys/firmware/acpi/tables/IVRS#", TABLE, "AMD-Vi: IOMMUs, their devices, aliases, IVMD regions"),
+    root("sys/firmware/acpi/tables/VIOT#", TABLE, "virtio-iommu and its devices"),
     root("sys/firmware/acpi/tables/RIMT#", TABLE, "RISC-V: IOMMUs and their devices"),
     root("sys/firmware/acpi/tables/RHCT#", TABLE, "RISC-V: what the harts can do"),
     root("sys/firmware/acpi/tables/SRAT#", TABLE, "NUMA nodes of memory"),

@@ -17,6 +17,7 @@ use super::text::first_line;
 use super::tree::Tree;
 use crate::diag::Diagnostic;
 use crate::facts::HostFacts;
+use crate::facts::pci::BridgeBusesFact;
 use crate::ids::PciAddress;
 use crate::read::acpi::{self, BridgeBuses, TableFile};
 use crate::read::fdt;
@@ -31,8 +32,7 @@ const TABLES: &str = "sys/firmware/acpi/tables";
 
 /// What firmware says. No facts when the capture holds neither tables nor a tree, or nothing of interest in them.
 pub(super) fn firmware(tree: &Tree, functions: &[Function], log: &mut Log) -> HostFacts {
-    let bridges: Vec<BridgeBuses> =
-        functions.iter().filter_map(|function| bridge_buses(tree, function)).collect();
+    let bridges: Vec<BridgeBuses> = functions.iter().filter_map(bridge_buses).collect();
     let (described, found) = device_tree(tree, &bridges);
     let (tables, names) = tables(tree, &bridges);
     // A kernel that boots with ACPI is given a stub of a tree, which says nothing but where the kernel's arguments are.
@@ -74,13 +74,11 @@ fn tables(tree: &Tree, bridges: &[BridgeBuses]) -> ((HostFacts, Vec<Diagnostic>)
     (acpi::facts(&tables, bridges), !tables.is_empty())
 }
 
-/// Which buses are below a bridge: its registers Secondary and Subordinate Bus Number (PCIe Base Specification
-/// 7.5.1.3.4), in the part of configuration space that everybody may read.
-fn bridge_buses(tree: &Tree, function: &Function) -> Option<BridgeBuses> {
-    let config = tree.file(&format!("{}/config", function.path))?;
-    let (&header, &secondary, &subordinate) = (config.get(0x0e)?, config.get(0x19)?, config.get(0x1a)?);
-    let is_bridge = header & 0x7f == 1 && secondary != 0 && secondary <= subordinate;
-    is_bridge.then_some(BridgeBuses { bridge: function.fact.address, secondary, subordinate })
+/// Which buses are below a bridge, as its configuration space says.
+fn bridge_buses(function: &Function) -> Option<BridgeBuses> {
+    let buses = function.fact.config.buses?;
+    let BridgeBusesFact { secondary, subordinate } = buses;
+    Some(BridgeBuses { bridge: function.fact.address, secondary, subordinate })
 }
 
 /// Tables that cannot be read are no reason not to plan: what the kernel lists is there.
