@@ -46,3 +46,22 @@ fn read(blob: &[u8], name: &str) -> String {
     }
     text
 }
+
+/// The fuzzer starts from the blobs of the cases. `UPDATE_EXPECT=1` writes them, as it does all that is expected.
+#[test]
+fn the_fuzzer_starts_from_these_cases() {
+    let seeds = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/fdt");
+    for path in cases() {
+        let blob = compile(&std::fs::read_to_string(&path).unwrap());
+        let seed = seeds.join(path.with_extension("dtb").file_name().unwrap());
+        if std::env::var_os("UPDATE_EXPECT").is_some() {
+            std::fs::create_dir_all(&seeds).unwrap();
+            std::fs::write(&seed, &blob).unwrap();
+        }
+        assert!(
+            std::fs::read(&seed).unwrap_or_default() == blob,
+            "{} is old: UPDATE_EXPECT=1",
+            seed.display()
+        );
+    }
+}

@@ -85,9 +85,10 @@ fn buses(listed: &mut RootComplexFact, said: &RootComplexFact, log: &mut Log) {
 fn streams(listed: &mut RootComplexFact, said: &RootComplexFact, log: &mut Log) {
     let all = (requester(listed.first_bus, 0), requester(listed.last_bus, 0xff));
     let said: Vec<StreamMapFact> = said.streams.iter().filter_map(|map| stream_within(map, all)).collect();
+    let mappings = Mappings::new(&said);
     let shown = std::mem::take(&mut listed.streams);
     for map in shown {
-        let covering = covering(&said, map.first).filter(|covering| map.last <= covering.last);
+        let covering = mappings.of(map.first).filter(|covering| map.last <= covering.last);
         if covering.is_some_and(|covering| covering.iommu == map.iommu) {
             continue;
         }
@@ -104,9 +105,28 @@ fn streams(listed: &mut RootComplexFact, said: &RootComplexFact, log: &mut Log) 
     listed.streams.extend(said);
 }
 
-/// The first mapping that has a requester.
-fn covering(said: &[StreamMapFact], requester: RequesterId) -> Option<&StreamMapFact> {
-    said.iter().find(|map| map.first <= requester && requester <= map.last)
+/// Mappings by requester, of which the first that fits holds.
+struct Mappings<'a> {
+    rows: &'a [StreamMapFact],
+    /// Whether they ascend and do not overlap, as tables give them: then the one is found without looking at all.
+    ascend: bool,
+}
+
+impl<'a> Mappings<'a> {
+    fn new(rows: &'a [StreamMapFact]) -> Self {
+        let apart = |pair: &[StreamMapFact]| matches!(pair, [one, other] if one.last < other.first);
+        Self { rows, ascend: rows.windows(2).all(apart) }
+    }
+
+    /// The mapping that holds for a requester.
+    fn of(&self, requester: RequesterId) -> Option<&'a StreamMapFact> {
+        let mut from = self.rows;
+        if self.ascend {
+            let at = self.rows.partition_point(|row| row.last < requester);
+            from = self.rows.get(at..)?.get(..1)?;
+        }
+        from.iter().find(|row| row.first <= requester && requester <= row.last)
+    }
 }
 
 /// The part of a mapping for these requesters.

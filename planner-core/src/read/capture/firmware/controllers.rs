@@ -1,6 +1,6 @@
 //! Interrupt controllers: what `proc/iomem` shows of them beside what firmware says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::addr::{Hpa, Span};
 use crate::diag::{Diagnostic, Origin};
@@ -30,7 +30,6 @@ pub(super) fn distributors(listed: &mut Vec<GicV3Fact>, said: &[GicV3Fact], log:
 /// that only firmware knows.
 pub(super) fn translation_services(listed: &mut Vec<ItsFact>, said: &[ItsFact], log: &mut Log) {
     let by_base: BTreeMap<Hpa, &ItsFact> = said.iter().map(|its| (its.frame.first(), its)).collect();
-    let shown = !listed.is_empty();
     for its in listed.iter_mut() {
         match by_base.get(&its.frame.first()) {
             Some(same) => its.name.clone_from(&same.name),
@@ -41,14 +40,14 @@ pub(super) fn translation_services(listed: &mut Vec<ItsFact>, said: &[ItsFact], 
             }
         }
     }
-    for its in said {
-        if listed.iter().all(|listed| listed.frame.first() != its.frame.first()) {
-            // Many kernels show no ITS at all; one that shows some shows all.
-            if let Some(first) = listed.first().filter(|_| shown) {
-                log.push(elsewhere("an ITS", (first.frame, &first.origin), (its.frame, &its.origin)));
-            }
-            listed.push(its.clone());
+    let bases: BTreeSet<Hpa> = listed.iter().map(|its| its.frame.first()).collect();
+    let first = listed.first().cloned();
+    for its in said.iter().filter(|its| !bases.contains(&its.frame.first())) {
+        // Many kernels show no ITS at all; one that shows some shows all.
+        if let Some(first) = &first {
+            log.push(elsewhere("an ITS", (first.frame, &first.origin), (its.frame, &its.origin)));
         }
+        listed.push(its.clone());
     }
 }
 
