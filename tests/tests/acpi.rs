@@ -4,6 +4,8 @@
 
 #[path = "acpi/faults.rs"]
 mod faults;
+#[path = "acpi/faults_iort.rs"]
+mod faults_iort;
 #[path = "acpi/made.rs"]
 mod made;
 #[path = "acpi/prediction.rs"]

@@ -11,11 +11,15 @@ pub mod pci;
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures, `A` for tables of ACPI firmware, `B` for configuration space, `D` for devicetrees.
+/// `C` for captures, `T` for tables of ACPI firmware, `B` for configuration space, `D` for devicetrees.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
     let firmware = [acpi::codes::CODES, fdt::codes::CODES];
     [language::CODES, check::CODES, json::CODES, capture::codes::CODES, pci::codes::CODES]
         .into_iter()
+        .chain(firmware)
+pub fn codes() -> impl Iterator<Item = &'static Code> {
+    let firmware = [acpi::codes::CODES, fdt::codes::CODES];
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, pci::codes::CODES]
         .chain(firmware)
         .flatten()
         .copied()

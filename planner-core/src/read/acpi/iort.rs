@@ -15,7 +15,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use super::codes;
 use super::table::{Form, Structure, Table, fields, kind8_length16};
-use crate::addr::Hpa;
+use crate::addr::{Hpa, grouped_hex};
 use crate::diag::{Diagnostic, Origin};
 use crate::read::capture::log::Log;
 
@@ -274,9 +274,10 @@ fn rmr(table: &Table<'_>, structure: &Structure<'_>, log: &mut Log) -> Option<No
     let places = array(structure, (count, offset), DESCRIPTOR_BYTES);
     if places.len() < usize::try_from(count).unwrap_or(usize::MAX) {
         let message = format!(
-            "the RMR node at {:#x} says that it has {count} memory descriptors from its byte {offset:#x}, and {} fit \
+            "the RMR node at {:#x} says that it has {count} memory descriptors from its byte {}, and {} fit \
              into its {} bytes",
             structure.at,
+            grouped_hex(offset.into()),
             places.len(),
             structure.bytes.len()
         );
@@ -306,9 +307,10 @@ fn mappings(
     let places = array(structure, (count, offset), MAPPING_BYTES);
     if places.len() < usize::try_from(count).unwrap_or(usize::MAX) {
         let message = format!(
-            "the node at {:#x} says that it has {count} ID mappings from its byte {offset:#x}, and {} fit into its {} \
+            "the node at {:#x} says that it has {count} ID mappings from its byte {}, and {} fit into its {} \
              bytes",
             structure.at,
+            grouped_hex(offset.into()),
             places.len(),
             structure.bytes.len()
         );

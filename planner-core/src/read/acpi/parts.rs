@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::codes;
 use super::id_map::IdMap;
 use super::limits::{MOST_REGIONS, MOST_ROWS};
-use crate::addr::{Iova, Span};
+use crate::addr::{Iova, Span, grouped_hex};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::host::{
     FirmwareKind, FirmwareRegionFact, GicV2mFact, GicV3Fact, IommuFact, ItsFact, MsiMapFact, RequesterRange,
@@ -34,6 +34,8 @@ pub(super) struct Parts {
     firmware: Vec<FirmwareRegionFact>,
     /// How many more ranges of requesters the regions may be for.
     ranges_left: usize,
+    /// Segments to which a table refers, and where it does so first.
+    named: BTreeMap<u16, Origin>,
     /// By segment and first bus, disjoint.
     buses: BTreeMap<(u16, u8), Buses>,
 }
@@ -63,6 +65,7 @@ impl Parts {
             msi: BTreeMap::new(),
             firmware: Vec::new(),
             ranges_left: MOST_ROWS,
+            named: BTreeMap::new(),
             buses: BTreeMap::new(),
         }
     }
@@ -76,6 +79,11 @@ impl Parts {
         }
         self.buses.insert(key, buses);
         None
+    }
+
+    /// Takes note that there is such a segment.
+    pub(super) fn name_segment(&mut self, segment: u16, origin: &Origin) {
+        self.named.entry(segment).or_insert_with(|| origin.clone());
     }
 
     /// Takes a region, unless there are too many, or they are for too many ranges of requesters.
@@ -125,19 +133,16 @@ impl Parts {
         }
     }
 
-    fn segments(&self) -> BTreeSet<u16> {
-        let described = self.buses.keys().map(|&(segment, _)| segment);
-        described.chain(self.streams.keys().copied()).chain(self.msi.keys().copied()).collect()
+    /// Every segment that a table speaks of.
+    pub(super) fn segments(&self) -> BTreeSet<u16> {
+        self.buses.keys().map(|&(segment, _)| segment).chain(self.named.keys().copied()).collect()
     }
 
     fn root_complexes(&self) -> Vec<RootComplexFact> {
         let described: BTreeSet<u16> = self.buses.keys().map(|&(segment, _)| segment).collect();
         let mut buses: Vec<Buses> = self.buses.values().cloned().collect();
-        for segment in self.segments().difference(&described).copied() {
-            let streams = self.streams.get(&segment).and_then(|rows| rows.first()).map(|row| &row.origin);
-            let msi = self.msi.get(&segment).and_then(|rows| rows.first()).map(|row| &row.origin);
-            let origin = streams.or(msi).cloned().unwrap_or_default();
-            buses.push(Buses { segment, first_bus: 0, last_bus: 0xff, origin });
+        for (&segment, origin) in self.named.iter().filter(|(segment, _)| !described.contains(segment)) {
+            buses.push(Buses { segment, first_bus: 0, last_bus: 0xff, origin: origin.clone() });
         }
         buses.sort_by_key(|buses| (buses.segment, buses.first_bus));
         buses.into_iter().map(|buses| self.root_complex(buses)).collect()
@@ -207,6 +212,17 @@ pub(super) fn region(
     devices.sort_unstable();
     devices.dedup();
     FirmwareRegionFact { name, kind, span, devices, requesters, origin }
+}
+
+/// Says of bytes from `base` on that they are no region.
+pub(super) fn no_region(base: u64, length_bytes: u64, origin: Origin) -> Diagnostic {
+    let base = grouped_hex(base);
+    let message = if length_bytes == 0 {
+        format!("the region at {base} has no length")
+    } else {
+        format!("{} bytes from {base} pass the end of the address space", grouped_hex(length_bytes))
+    };
+    Diagnostic::new(&codes::REGION, origin, message)
 }
 
 /// What an IOMMU is to the requesters of a range.

@@ -175,6 +175,7 @@ pub(super) fn facts(rimt: &Rimt, parts: &mut Parts, log: &mut Log) {
             log.push(Diagnostic::new(&codes::SECOND_ROOT_COMPLEX, root.origin.clone(), message));
             continue;
         }
+        parts.name_segment(root.segment, &root.origin);
         let map = serve(root, &by_offset, log);
         let origins: Vec<Origin> = root.mappings.iter().map(|mapping| mapping.origin.clone()).collect();
         parts.streams.insert(root.segment, rows(&map, &parts.iommus, &origins));

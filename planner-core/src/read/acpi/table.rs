@@ -161,14 +161,17 @@ impl<'a> Table<'a> {
     }
 }
 
+/// A parser of the kind and the length of a structure, in bytes.
+type Head = fn(&[u8]) -> IResult<&[u8], (u16, u16)>;
+
 /// How the structures of a table begin.
 pub(super) struct Form {
     /// What a message calls one of them.
     pub(super) what: &'static str,
     /// Length of the part that all have.
     pub(super) least: usize,
-    /// Kind and length, in bytes, of the structure that begins here.
-    pub(super) head: fn(&[u8]) -> IResult<&[u8], (u16, u16)>,
+    /// Reads kind and length of the structure that begins here.
+    pub(super) head: Head,
 }
 
 /// A structure of a table.

@@ -3,7 +3,7 @@
 //!
 //! Devices that are no PCI functions are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use nom::bytes::complete::take;
 use nom::number::complete::{le_u16, le_u32, le_u64};
@@ -126,10 +126,11 @@ fn take_node(table: &Table<'_>, node: &Structure<'_>, viot: &mut Viot, log: &mut
     Some(())
 }
 
-/// Adds what the table says.
+/// Adds what the table says. Linux asks it for what the IORT leaves untranslated (acpi_iommu_configure_id in
+/// drivers/acpi/scan.c).
 pub(super) fn facts(viot: &Viot, parts: &mut Parts, log: &mut Log) {
     let first = parts.iommus.len();
-    let mut maps: BTreeMap<u16, IdMap<(Option<Served>, usize)>> = BTreeMap::new();
+    let mut maps = translated(parts);
     for unit in &viot.iommus {
         parts.iommus.push(iommu(unit));
         // Nothing translates what it does itself (viot_dev_iommu_init in drivers/acpi/viot.c).
@@ -140,6 +141,7 @@ pub(super) fn facts(viot: &Viot, parts: &mut Parts, log: &mut Log) {
     }
     let units: BTreeMap<u16, usize> =
         viot.iommus.iter().enumerate().map(|(index, unit)| (unit.at, first.saturating_add(index))).collect();
+    let known = parts.segments();
     let mut left = MOST_ROWS;
     for (index, range) in viot.ranges.iter().enumerate() {
         let Some(&iommu) = units.get(&range.output) else {
@@ -148,31 +150,57 @@ pub(super) fn facts(viot: &Viot, parts: &mut Parts, log: &mut Log) {
             log.push(Diagnostic::new(&codes::DANGLING, range.origin.clone(), message));
             continue;
         };
-        serve(range, (iommu, index), &mut maps, &mut left);
+        for segment in segments(range, &known) {
+            let Some(fewer) = left.checked_sub(1) else { break };
+            left = fewer;
+            parts.name_segment(segment, &range.origin);
+            let map = maps.entry(segment).or_default();
+            serve(range, segment, (iommu, index), map);
+        }
     }
     let origins: Vec<Origin> = viot.ranges.iter().map(|range| range.origin.clone()).collect();
     for (segment, map) in maps {
-        parts.streams.entry(segment).or_insert_with(|| rows(&map, &parts.iommus, &origins));
+        let more = rows(&map, &parts.iommus, &origins);
+        let all = parts.streams.entry(segment).or_default();
+        all.extend(more);
+        all.sort_by_key(|row| row.first);
     }
 }
 
+/// The requesters that an earlier table has translated, by segment.
+fn translated(parts: &Parts) -> BTreeMap<u16, IdMap<(Option<Served>, usize)>> {
+    let mut maps: BTreeMap<u16, IdMap<(Option<Served>, usize)>> = BTreeMap::new();
+    for (&segment, rows) in &parts.streams {
+        for row in rows {
+            maps.entry(segment).or_default().fill(row.first.0.into(), row.last.0.into(), (None, 0));
+        }
+    }
+    maps
+}
+
+/// The segments of a range: those that other tables know of, for a range often claims all there can be. If they know of none
+/// of them, the first.
+fn segments(range: &PciRange, known: &BTreeSet<u16>) -> Vec<u16> {
+    if range.last_segment < range.first_segment {
+        return Vec::new();
+    }
+    let within: Vec<u16> = known.range(range.first_segment..=range.last_segment).copied().collect();
+    if within.is_empty() { vec![range.first_segment] } else { within }
+}
+
 /// Gives the requesters of a range to their IOMMU, under endpoint IDs that count on over segments
-/// (viot_pci_dev_iommu_init in drivers/acpi/viot.c). No more segments than are left.
+/// (viot_pci_dev_iommu_init in drivers/acpi/viot.c).
 fn serve(
     range: &PciRange,
+    segment: u16,
     (iommu, origin): (usize, usize),
-    maps: &mut BTreeMap<u16, IdMap<(Option<Served>, usize)>>,
-    left: &mut usize,
+    map: &mut IdMap<(Option<Served>, usize)>,
 ) {
-    for segment in range.first_segment..=range.last_segment {
-        let Some(fewer) = left.checked_sub(1) else { return };
-        *left = fewer;
-        let before = u32::from(segment.saturating_sub(range.first_segment)) << 16;
-        let id = range.endpoint.saturating_add(before);
-        let requester = u32::from(range.first.0);
-        let served = Served { iommu, known: Known::From { requester, id } };
-        maps.entry(segment).or_default().fill(requester, range.last.0.into(), (Some(served), origin));
-    }
+    let before = u32::from(segment.saturating_sub(range.first_segment)) << 16;
+    let id = range.endpoint.saturating_add(before);
+    let requester = u32::from(range.first.0);
+    let served = Served { iommu, known: Known::From { requester, id } };
+    map.fill(requester, range.last.0.into(), (Some(served), origin));
 }
 
 /// The IOMMU under the name of the device that its driver shows in sysfs (viommu_probe in drivers/iommu/virtio-iommu.c).

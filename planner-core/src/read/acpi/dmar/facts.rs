@@ -59,6 +59,7 @@ fn serve(units: &[(usize, &Unit)], bridges: &Bridges, parts: &mut Parts, log: &m
     let others = units.iter().rev().filter(|(_, unit)| !unit.include_all);
     let all = units.iter().filter(|(_, unit)| unit.include_all);
     for &(iommu, unit) in others.chain(all) {
+        parts.name_segment(unit.segment, &unit.origin);
         let map = maps.entry(unit.segment).or_default();
         let served = Served { iommu, known: Known::Unsaid };
         for scope in &unit.scopes {
@@ -109,11 +110,8 @@ fn ranges(segment: u16, scope: &Scope, bridges: &Bridges, log: &mut Log) -> Vec<
     }
     let device = match device(segment, scope, bridges) {
         Ok(device) => device,
-        Err(unknown) => {
-            let message = format!(
-                "the path of the device scope leads through {unknown}, and what is behind it is not known"
-            );
-            log.push(unresolved(scope, message));
+        Err(why) => {
+            log.push(no_device(scope, &why));
             return Vec::new();
         }
     };
@@ -132,30 +130,56 @@ fn ranges(segment: u16, scope: &Scope, bridges: &Bridges, log: &mut Log) -> Vec<
                 let message = format!(
                     "the device scope is {device} and all below it, and the buses below are not known"
                 );
-                log.push(unresolved(scope, message));
+                log.push(unknown_buses(scope, message));
             }
         }
     }
     ranges
 }
 
-/// The function to which a path leads, or what on the way is not known.
-fn device(segment: u16, scope: &Scope, bridges: &Bridges) -> Result<PciAddress, String> {
+/// Why a path leads to no function that is known.
+enum Unresolved {
+    /// The bus behind this bridge is not known.
+    Behind(PciAddress),
+    /// There is no such device or function.
+    Impossible(u8, u8),
+    /// It has no step.
+    Empty,
+}
+
+/// The function to which a path leads.
+fn device(segment: u16, scope: &Scope, bridges: &Bridges) -> Result<PciAddress, Unresolved> {
     let mut bus = scope.bus;
     let mut hops = scope.path.iter().peekable();
     while let Some(&(device, function)) = hops.next() {
-        let Some(here) = PciAddress::new(segment, bus, device, function) else {
-            return Err(format!("device {device:#04x} function {function:#x}, which cannot be"));
-        };
+        let here = PciAddress::new(segment, bus, device, function)
+            .ok_or(Unresolved::Impossible(device, function))?;
         if hops.peek().is_none() {
             return Ok(here);
         }
-        bus = bridges.get(&here).map(|buses| buses.secondary).ok_or_else(|| here.to_string())?;
+        bus = bridges.get(&here).ok_or(Unresolved::Behind(here))?.secondary;
     }
-    Err("nothing".to_owned())
+    Err(Unresolved::Empty)
 }
 
-fn unresolved(scope: &Scope, message: String) -> Diagnostic {
+fn no_device(scope: &Scope, why: &Unresolved) -> Diagnostic {
+    let wrong = |message: String| Diagnostic::new(&codes::SCOPE_PATH, scope.origin.clone(), message);
+    match why {
+        Unresolved::Behind(bridge) => unknown_buses(
+            scope,
+            format!(
+                "the path of the device scope leads through {bridge}, and the bus behind it is not known"
+            ),
+        ),
+        Unresolved::Impossible(device, function) => wrong(format!(
+            "the path of the device scope names device {device:#04x}, function {function:#x}: devices go to 0x1f, \
+             functions to 0x7"
+        )),
+        Unresolved::Empty => wrong("the device scope has no path".to_owned()),
+    }
+}
+
+fn unknown_buses(scope: &Scope, message: String) -> Diagnostic {
     Diagnostic::new(&codes::SCOPE_PATH, scope.origin.clone(), message)
         .help("capture the configuration space of the bridges: `sys/bus/pci/devices/*/config`")
 }

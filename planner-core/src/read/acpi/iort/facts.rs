@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::codes;
 use super::super::limits::{MOST_PARTS, MOST_ROWS};
-use super::super::parts::{Parts, region};
+use super::super::parts::{Parts, no_region, region};
 use super::super::table::span;
 use super::route::{Goal, Route, Routes};
-use super::{Descriptor, IdMapping, Iort, Node, NodeKind};
+use super::{IdMapping, Iort, Node, NodeKind};
 use crate::addr::{Address, Hpa, grouped_hex};
 use crate::diag::Diagnostic;
 use crate::facts::Arch;
@@ -25,6 +25,8 @@ pub(in super::super) fn facts(iort: &Iort, parts: &mut Parts, log: &mut Log) {
     let mut routes = Routes::new(iort, log);
     let mut streams = Streams::default();
     let mut seen: BTreeMap<u32, usize> = BTreeMap::new();
+    // ITS groups that are asked for and whose ITS is not known.
+    let mut unknown: BTreeSet<usize> = BTreeSet::new();
     for (index, node) in iort.nodes.iter().enumerate() {
         let NodeKind::RootComplex { segment, .. } = node.kind else { continue };
         if let Some(first) = seen.get(&segment).and_then(|&first| iort.nodes.get(first)) {
@@ -36,12 +38,18 @@ pub(in super::super) fn facts(iort: &Iort, parts: &mut Parts, log: &mut Log) {
             log.push(no_segment(node, segment));
             continue;
         };
+        parts.name_segment(segment, &node.origin);
         let to_smmu = routes.from(index, Goal::Smmu, log);
         let to_its = routes.from(index, Goal::ItsGroup, log);
         parts.streams.insert(segment, to_smmu.iter().filter_map(|route| stream(route, &names)).collect());
-        let msi = to_its.iter().filter_map(|route| msi(route, iort, parts, log)).collect();
-        parts.msi.insert(segment, msi);
+        unknown.extend(
+            to_its.iter().filter(|route| controller(route, iort, parts).is_none()).map(|route| route.node),
+        );
+        parts.msi.insert(segment, to_its.iter().filter_map(|route| msi(route, iort, parts)).collect());
         streams.add(segment, to_smmu);
+    }
+    for node in unknown.into_iter().filter_map(|index| iort.nodes.get(index)) {
+        log.push(unknown_its(node, parts));
     }
     streams.sort();
     reserved(iort, &routes, &streams, parts, log);
@@ -109,27 +117,36 @@ fn stream(route: &Route, names: &BTreeMap<usize, String>) -> Option<StreamMapFac
     })
 }
 
-/// Linux takes the first ITS of the group for all devices (iort_dev_find_its_id in drivers/acpi/arm64/iort.c).
-fn msi(route: &Route, iort: &Iort, parts: &Parts, log: &mut Log) -> Option<MsiMapFact> {
-    let node = iort.nodes.get(route.node)?;
-    let NodeKind::ItsGroup { its } = &node.kind else { return None };
-    let controller = its.first().and_then(|id| parts.its_by_id.get(id));
-    if controller.is_none() {
-        let wanted = its.first().map_or("no ITS at all".to_owned(), |id| format!("ITS {id}"));
-        let message = format!(
-            "the ITS group at {:#x} has {wanted}, and the MADT has {} ITSs",
-            node.at,
-            parts.its.len()
-        );
-        log.push(Diagnostic::new(&codes::UNKNOWN_ITS, node.origin.clone(), message));
+/// The ITS that takes the MSIs: Linux takes the first of the group for all devices (iort_dev_find_its_id in
+/// drivers/acpi/arm64/iort.c).
+fn controller<'p>(route: &Route, iort: &Iort, parts: &'p Parts) -> Option<&'p String> {
+    match &iort.nodes.get(route.node)?.kind {
+        NodeKind::ItsGroup { its } => parts.its_by_id.get(its.first()?),
+        _ => None,
     }
+}
+
+fn msi(route: &Route, iort: &Iort, parts: &Parts) -> Option<MsiMapFact> {
     Some(MsiMapFact {
-        controller: controller?.clone(),
+        controller: controller(route, iort, parts)?.clone(),
         first: route.first,
         last: route.last,
         device_id: (!route.shared).then_some(MsiDeviceId(route.id)),
         origin: route.origin.clone(),
     })
+}
+
+fn unknown_its(node: &Node, parts: &Parts) -> Diagnostic {
+    let first = match &node.kind {
+        NodeKind::ItsGroup { its } => its.first(),
+        _ => None,
+    };
+    let wanted = first.map_or("no ITS at all".to_owned(), |id| format!("ITS {id}"));
+    let known: Vec<String> = parts.its_by_id.keys().take(8).map(ToString::to_string).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    let message =
+        format!("the first of the ITS group at {:#x} is {wanted}, and the MADT has {known}", node.at);
+    Diagnostic::new(&codes::UNKNOWN_ITS, node.origin.clone(), message)
 }
 
 fn second(node: &Node, first: &Node, segment: u32) -> Diagnostic {
@@ -237,7 +254,7 @@ fn reserved(iort: &Iort, routes: &Routes<'_>, streams: &Streams, parts: &mut Par
         let kind = if *remap_permitted { FirmwareKind::DirectRelaxable } else { FirmwareKind::Direct };
         for (index, descriptor) in regions.iter().enumerate() {
             let Some(span) = span(descriptor.base, descriptor.length_bytes) else {
-                log.push(no_region(descriptor));
+                log.push(no_region(descriptor.base, descriptor.length_bytes, descriptor.origin.clone()));
                 continue;
             };
             let name =
@@ -263,8 +280,9 @@ fn of_mapping(
     };
     let Some(target) = routes.node_at(mapping.reference).filter(smmu) else {
         let message = format!(
-            "the RMR node at {:#x} maps IDs to offset {:#x}, where no SMMU begins",
-            node.at, mapping.reference
+            "the RMR node at {:#x} maps IDs to offset {}, where no SMMU begins",
+            node.at,
+            grouped_hex(mapping.reference.into())
         );
         log.push(Diagnostic::new(&codes::DANGLING, mapping.origin.clone(), message));
         return Vec::new();
@@ -290,13 +308,4 @@ fn nobodys(node: &Node) -> Diagnostic {
 fn stream_ids(mapping: &IdMapping) -> String {
     let last = mapping.output.saturating_add(mapping.count_less_one);
     format!("{}..={}", grouped_hex(mapping.output.into()), grouped_hex(last.into()))
-}
-
-fn no_region(descriptor: &Descriptor) -> Diagnostic {
-    let message = format!(
-        "{} bytes from {} are no region",
-        grouped_hex(descriptor.length_bytes),
-        grouped_hex(descriptor.base)
-    );
-    Diagnostic::new(&codes::REGION, descriptor.origin.clone(), message)
 }

@@ -49,6 +49,8 @@ pub(super) struct Routes<'a> {
     by_offset: BTreeMap<u32, usize>,
     /// How many more steps from node to node there may be, of all routes together.
     steps_left: usize,
+    /// Nodes at which something is wrong, of which enough was said.
+    reported: BTreeSet<usize>,
 }
 
 /// A mapping, as the value of a range of IDs.
@@ -76,7 +78,7 @@ impl<'a> Routes<'a> {
         let nodes = iort.nodes.as_slice();
         let offsets = nodes.iter().enumerate().map(|(index, node)| (node.at, index));
         let maps = nodes.iter().map(|node| map(node, log)).collect();
-        Self { nodes, maps, by_offset: offsets.collect(), steps_left: MOST_STEPS }
+        Self { nodes, maps, by_offset: offsets.collect(), steps_left: MOST_STEPS, reported: BTreeSet::new() }
     }
 
     /// The node that begins at this offset of the table.
@@ -96,17 +98,16 @@ impl<'a> Routes<'a> {
             origin: Origin::Unstated,
         };
         let mut ways = vec![start];
-        let mut reported = BTreeSet::new();
         while let Some(way) = ways.pop() {
             let Some(node) = self.nodes.get(way.node) else { continue };
             if goal.is(&node.kind) {
                 routes.extend(arrive(way));
             } else if way.nodes >= LONGEST_CHAIN {
-                if reported.insert(way.node) {
+                if self.reported.insert(way.node) {
                     log.push(endless(node, &way));
                 }
             } else {
-                self.step(&way, node, &mut ways, &mut reported, log);
+                self.step(&way, node, &mut ways, log);
             }
         }
         routes.sort_by_key(|route: &Route| route.first);
@@ -114,20 +115,13 @@ impl<'a> Routes<'a> {
     }
 
     /// One node further.
-    fn step(
-        &mut self,
-        way: &Way,
-        node: &Node,
-        ways: &mut Vec<Way>,
-        reported: &mut BTreeSet<usize>,
-        log: &mut Log,
-    ) {
+    fn step(&mut self, way: &Way, node: &Node, ways: &mut Vec<Way>, log: &mut Log) {
         let Some(map) = self.maps.get(way.node) else { return };
         let (first, last) = way.requesters;
         let end = if way.shared { way.id } else { way.id.saturating_add(last.saturating_sub(first)) };
-        for (from, to, step) in map.pieces(way.id, end) {
+        for (from, to, step) in unsplit(map.pieces(way.id, end)) {
             let Some(left) = self.steps_left.checked_sub(1) else {
-                if reported.insert(way.node) {
+                if self.reported.insert(way.node) {
                     let message =
                         format!("the root complexes have more than {MOST_STEPS} ranges of requesters");
                     log.push(Diagnostic::new(&codes::TOO_MANY, way.origin.clone(), message));
@@ -137,7 +131,7 @@ impl<'a> Routes<'a> {
             self.steps_left = left;
             let Some(mapping) = node.mappings.get(step.mapping) else { continue };
             let Some(&next) = self.by_offset.get(&mapping.reference) else {
-                if reported.insert(way.node) {
+                if self.reported.insert(way.node) {
                     log.push(dangling(node, mapping));
                 }
                 continue;
@@ -160,6 +154,22 @@ impl<'a> Routes<'a> {
             });
         }
     }
+}
+
+/// Neighbours that have the same mapping, as one: its last ID stands apart as long as it is doubtful.
+fn unsplit(pieces: impl Iterator<Item = (u32, u32, Step)>) -> Vec<(u32, u32, Step)> {
+    let mut whole: Vec<(u32, u32, Step)> = Vec::new();
+    for (from, to, step) in pieces {
+        match whole.last_mut() {
+            Some((_, last, before))
+                if before.mapping == step.mapping && last.checked_add(1) == Some(from) =>
+            {
+                *last = to;
+            }
+            _ => whole.push((from, to, step)),
+        }
+    }
+    whole
 }
 
 fn arrive(way: Way) -> Option<Route> {
@@ -191,8 +201,9 @@ fn map(node: &Node, log: &mut Log) -> IdMap<Step> {
         NodeKind::SmmuV3 { own_mapping, .. } => own_mapping,
         _ => None,
     };
-    // A reference of zero in the first mapping ends Linux's search.
-    let usable = node.mappings.first().is_some_and(|first| first.reference != 0);
+    // A reference of zero in the first mapping ends Linux's search. Nothing is searched in RMR nodes.
+    let usable = node.mappings.first().is_some_and(|first| first.reference != 0)
+        && !matches!(node.kind, NodeKind::Rmr { .. });
     for (index, mapping) in
         node.mappings.iter().enumerate().filter(|(index, _)| usable && Some(*index) != own)
     {
@@ -290,7 +301,7 @@ fn dangling(node: &Node, mapping: &IdMapping) -> Diagnostic {
 
 fn endless(node: &Node, way: &Way) -> Diagnostic {
     let message = format!(
-        "requesters {:#x}..={:#x} go through {LONGEST_CHAIN} nodes, the last of them at {:#x}, and are not at an end",
+        "requesters {:#x}..={:#x} are sent through {LONGEST_CHAIN} nodes, the last of them at {:#x}, and arrive nowhere",
         way.requesters.0, way.requesters.1, node.at
     );
     Diagnostic::new(&codes::CHAIN, way.origin.clone(), message)

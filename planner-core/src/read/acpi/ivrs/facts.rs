@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::codes;
 use super::super::id_map::IdMap;
 use super::super::limits::MOST_PARTS;
-use super::super::parts::{Known, Parts, Served, region, rows};
+use super::super::parts::{Known, Parts, Served, no_region, region, rows};
 use super::super::table::span;
 use super::{Entry, Ivrs, Reserved, Unit};
-use crate::addr::grouped_hex;
-use crate::diag::{Diagnostic, Origin};
+use crate::diag::Origin;
 use crate::facts::Arch;
 use crate::facts::host::{FirmwareKind, IommuFact, IommuModel, RequesterRange};
 use crate::read::capture::log::Log;
@@ -49,6 +47,7 @@ fn serve(units: &[&Unit], first_iommu: usize, parts: &mut Parts) {
     let mut maps: BTreeMap<u16, IdMap<(Option<Served>, usize)>> = BTreeMap::new();
     let mut origins: Vec<Origin> = Vec::new();
     for unit in units {
+        parts.name_segment(unit.segment, &unit.origin);
         let own = u32::from(unit.device.0);
         maps.entry(unit.segment).or_default().fill(own, own, (None, 0));
     }
@@ -80,12 +79,7 @@ fn reserve(index: usize, memory: &Reserved, parts: &mut Parts, log: &mut Log) {
         return;
     }
     let Some(span) = span(memory.base, memory.length_bytes) else {
-        let message = format!(
-            "{} bytes from {} are no region",
-            grouped_hex(memory.length_bytes),
-            grouped_hex(memory.base)
-        );
-        log.push(Diagnostic::new(&codes::REGION, memory.origin.clone(), message));
+        log.push(no_region(memory.base, memory.length_bytes, memory.origin.clone()));
         return;
     };
     let range = RequesterRange { segment: memory.segment, first: memory.first, last: memory.last };
