@@ -17,10 +17,6 @@ pub fn codes() -> impl Iterator<Item = &'static Code> {
     [language::CODES, check::CODES, json::CODES, capture::codes::CODES, pci::codes::CODES]
         .into_iter()
         .chain(firmware)
-pub fn codes() -> impl Iterator<Item = &'static Code> {
-    let firmware = [acpi::codes::CODES, fdt::codes::CODES];
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, pci::codes::CODES]
-        .chain(firmware)
         .flatten()
         .copied()
 }

@@ -23,7 +23,9 @@ fn every_length_of_every_blob_is_read() {
         for length in 0..blob.len() {
             let (host, found) = facts(&blob[..length], "x.dtb");
             check(&host, length);
-            assert!(!found.is_empty() || length == blob.len());
+            // Of a blob that was padded, only the padding may be lost without a word.
+            let total = blob.first_chunk::<8>().map(|header| u64::from_be_bytes(*header) & 0xffff_ffff);
+            assert!(!found.is_empty() || total <= u64::try_from(length).ok(), "{length} of {}", blob.len());
         }
     }
 }
