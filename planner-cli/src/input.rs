@@ -10,6 +10,7 @@ use std::path::Path;
 use planner_core::diag::{Diagnostic, Origin, has_errors};
 use planner_core::read::capture::archive::LIMITS;
 use planner_core::read::capture::{Tree, codes, from_archive, is_archive};
+use planner_core::read::fdt::is_fdt;
 use planner_core::size::{MIB, Size};
 
 mod directory;
@@ -37,6 +38,8 @@ pub(crate) enum Content {
     Json(String),
     /// A capture, or the live system.
     Capture(Tree),
+    /// A flattened devicetree.
+    DeviceTree(Vec<u8>),
 }
 
 /// Reads what `path` names: a file, a capture directory, `-` for standard input or `live` for this machine.
@@ -89,13 +92,20 @@ fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
     if bytes.len() as u64 > most { Err(vec![too_large(path, most)]) } else { Ok(bytes) }
 }
 
-/// Tells an archive, JSON and a description apart.
+/// Tells an archive, a devicetree, JSON and a description apart.
 fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagnostic>> {
     if is_archive(&bytes) {
         return capture(name, from_archive(&bytes, path));
     }
     if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(vec![too_large(path, MAX_TEXT_BYTES)]);
+    }
+    if is_fdt(&bytes) {
+        return Ok(Loaded {
+            name: name.to_owned(),
+            content: Content::DeviceTree(bytes),
+            diagnostics: Vec::new(),
+        });
     }
     let text = text(path, bytes)?;
     let content = if text.trim_start().starts_with(['{', '[']) {
@@ -139,12 +149,11 @@ fn text(path: &str, bytes: Vec<u8>) -> Result<String, Vec<Diagnostic>> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-const INPUTS: &str =
-    "inputs are descriptions, JSON, capture directories, `.tar` and `.tar.gz` captures, and `live`";
+const INPUTS: &str = "inputs are descriptions, JSON, capture directories, `.tar` and `.tar.gz` captures, devicetrees (`.dtb`), and `live`";
 
 /// Formats that users try and that are not read, with the way out.
 fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
-    const FORMATS: [(&[u8], &str, &str); 6] = [
+    const FORMATS: [(&[u8], &str, &str); 5] = [
         (
             b"PK\x03\x04",
             "a zip file",
@@ -153,7 +162,6 @@ fn foreign(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         (b"\xfd7zXZ\0", "compressed with xz", "`xz -dc FILE | planner … -` reads it"),
         (b"\x28\xb5\x2f\xfd", "compressed with zstd", "`zstd -dc FILE | planner … -` reads it"),
         (b"BZh", "compressed with bzip2", "`bzip2 -dc FILE | planner … -` reads it"),
-        (b"\xd0\x0d\xfe\xed", "a devicetree blob", "name the whole capture, or write a description"),
         (b"\x7fELF", "a program", INPUTS),
     ];
     FORMATS.iter().find(|(magic, ..)| bytes.starts_with(magic)).map(|&(_, kind, help)| (kind, help))
@@ -181,7 +189,7 @@ fn name_of(path: &Path) -> String {
     let canonical = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
     let path = canonical.as_deref().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest"];
+    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".dtb"];
     let stem = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     if stem.is_empty() { name } else { stem.to_owned() }
 }

@@ -2,7 +2,7 @@
 
 use planner_core::answer::{PlanError, read_plan};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
-use planner_core::facts::GuestFacts;
+use planner_core::facts::{GuestFacts, HostFacts};
 use planner_core::guest::{self, GuestSpec};
 use planner_core::host::besides::faults_besides;
 use planner_core::host::{self, Host};
@@ -11,7 +11,7 @@ use planner_core::kernel::report::Question;
 use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
-use planner_core::read::{capture, json, language};
+use planner_core::read::{capture, fdt, json, language};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
 
@@ -39,6 +39,12 @@ pub(crate) struct Session {
     said: String,
     /// Whether standard input has been read.
     stdin_taken: bool,
+}
+
+/// What a devicetree says about the host of this name. Where the file lies must not show in what is printed.
+pub(crate) fn device_tree(blob: &[u8], name: &str) -> (HostFacts, Vec<Diagnostic>) {
+    let (facts, found) = fdt::facts(blob, &format!("{name}.dtb"));
+    (HostFacts { name: name.to_owned(), ..facts }, found)
 }
 
 /// What a picture shall show.
@@ -114,6 +120,7 @@ impl Session {
             Content::Description(text) => language::parse_host(word, text),
             Content::Json(text) => json::parse_host_json(word, text),
             Content::Capture(tree) => capture::facts(tree, &name),
+            Content::DeviceTree(blob) => device_tree(blob, &name),
         };
         let unusable = self.tell(found);
         match content {
@@ -121,7 +128,7 @@ impl Session {
                 self.diagnostics.extend(faults_besides(&facts, &text));
             }
             Content::Capture(tree) => self.captures.push(tree),
-            Content::Description(_) | Content::Json(_) => {}
+            Content::Description(_) | Content::Json(_) | Content::DeviceTree(_) => {}
         }
         unusable?;
         let (host, found) = host::resolve::resolve(&facts);
@@ -173,7 +180,7 @@ impl Session {
         let (facts, found) = match content {
             Content::Description(text) => language::parse_guest(word, &text),
             Content::Json(text) => json::parse_guest_json(word, &text),
-            Content::Capture(_) => return Err(self.refuse(no_text(word, "a guest"))),
+            Content::Capture(_) | Content::DeviceTree(_) => return Err(self.refuse(no_text(word, "a guest"))),
         };
         self.tell(found)?;
         Ok(facts)
@@ -206,7 +213,7 @@ impl Session {
     pub(crate) fn text(&mut self, word: &str) -> Result<String, Stop> {
         match self.load(word)?.content {
             Content::Description(text) | Content::Json(text) => Ok(text),
-            Content::Capture(_) => Err(self.refuse(no_text(word, "a text"))),
+            Content::Capture(_) | Content::DeviceTree(_) => Err(self.refuse(no_text(word, "a text"))),
         }
     }
 

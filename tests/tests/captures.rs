@@ -3,14 +3,20 @@
 
 #[path = "captures/archives.rs"]
 mod archives;
+#[path = "fdt/compile.rs"]
+mod compile;
 #[path = "captures/conformance.rs"]
 mod conformance;
 #[path = "captures/faults.rs"]
 mod faults;
+#[path = "captures/firmware.rs"]
+mod firmware;
 #[path = "captures/properties.rs"]
 mod properties;
 #[path = "captures/summary.rs"]
 mod summary;
+#[path = "captures/twins.rs"]
+mod twins;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

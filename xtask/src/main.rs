@@ -1,6 +1,7 @@
-//! Jobs of several steps: `cargo xtask web`, `serve` and `web-test`.
+//! Jobs of several steps: `cargo xtask web`, `serve`, `web-test` and `dtb-corpus`.
 
 mod bundle;
+mod dtb_corpus;
 mod policy;
 mod serve;
 mod web_test;
@@ -18,6 +19,7 @@ usage: cargo xtask JOB
   web                  build the browser planner into web/dist
   serve [--port N]     serve web/dist on 127.0.0.1 (port 8080 unless told otherwise; 0 takes a free one)
   web-test             build, serve, and drive a headless Chromium through the page
+  dtb-corpus           read every devicetree of Debian's arm64 kernels (downloads some 300 MB into target/)
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
             port.parse().map_err(|why| format!("`{port}` is no port: {why}").into()).and_then(serve::forever)
         }
         ["web-test"] => web_test::run(),
+        ["dtb-corpus"] => dtb_corpus::run(),
         _ => Err(USAGE.into()),
     };
     match done {

@@ -19,7 +19,7 @@ use crate::input::{Content, Loaded, recordings_in};
 use crate::json;
 use crate::output::{Output, Status};
 use crate::paint::{Ink, paint};
-use crate::session::{Session, Stop};
+use crate::session::{Session, Stop, device_tree};
 
 /// Name and major version of the JSON.
 pub(crate) const SCHEMA: &str = "conformance/1";
@@ -128,6 +128,10 @@ fn replay_one(word: &str, session: &mut Session) -> (Outcome, Result<(), Stop>) 
         }
         Content::Description(text) => {
             let (facts, found) = language::parse_host(word, text);
+            (facts, found, None)
+        }
+        Content::DeviceTree(blob) => {
+            let (facts, found) = device_tree(blob, &name);
             (facts, found, None)
         }
         Content::Capture(tree) => {

@@ -54,8 +54,9 @@ fn canonical(word: &str, session: &mut Session) -> Result<(String, String), Stop
             let formatted = canonical_json(word, &text);
             (text, formatted)
         }
-        Content::Capture(_) => {
-            let message = format!("`{word}` is a capture, expected a description");
+        content @ (Content::Capture(_) | Content::DeviceTree(_)) => {
+            let kind = if matches!(content, Content::Capture(_)) { "capture" } else { "devicetree" };
+            let message = format!("`{word}` is a {kind}, expected a description");
             return Err(session.refuse(Diagnostic::new(&codes::CANNOT_READ, Origin::file(word), message)));
         }
     };

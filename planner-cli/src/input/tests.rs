@@ -99,11 +99,20 @@ fn texts_are_told_apart_by_content() {
         Content::Description(text) => format!("description {text}"),
         Content::Json(text) => format!("json {text}"),
         Content::Capture(_) => "capture".to_owned(),
+        Content::DeviceTree(blob) => format!("devicetree of {} bytes", blob.len()),
     };
     assert_eq!(kind("host \"a\" {}"), "description host \"a\" {}");
     assert_eq!(kind("# {\nhost \"a\" {}"), "description # {\nhost \"a\" {}");
     assert_eq!(kind("\u{feff}host \"a\" {}"), "description host \"a\" {}");
     assert_eq!(kind("\n {}"), "json \n {}");
+}
+
+#[test]
+fn a_devicetree_is_told_by_its_first_bytes() {
+    let scratch = Scratch::new();
+    let loaded = load(&scratch.file("board.dtb", b"\xd0\x0d\xfe\xed\0\0")).unwrap();
+    assert_eq!(loaded.name, "board");
+    assert!(matches!(loaded.content, Content::DeviceTree(blob) if blob.len() == 6));
 }
 
 #[test]
@@ -119,7 +128,6 @@ fn what_is_no_input_is_named() {
     );
     assert!(complain(b"host\0").starts_with("C011 `DIR/x` is no text: byte 4 is zero; help: inputs are"));
     assert!(complain(b"PK\x03\x04...").starts_with("C011 `DIR/x` is a zip file; help: unpack it"));
-    assert!(complain(b"\xd0\x0d\xfe\xed\0\0").starts_with("C011 `DIR/x` is a devicetree blob"));
     assert!(complain(b"\x1f\x8b").contains("C001 the archive holds no directory with"));
     assert_eq!(
         complaint(&scratch, &scratch.path("none")),

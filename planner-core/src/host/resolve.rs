@@ -152,6 +152,7 @@ fn doorbells(facts: &HostFacts) -> Vec<Doorbell> {
         source: match bell.kind {
             DoorbellKind::Fixed => DoorbellSource::Fixed,
             DoorbellKind::Unmapped => DoorbellSource::Unmapped,
+            DoorbellKind::Remapped => DoorbellSource::Remapped,
         },
         address: bell.span.first(),
         frame: bell.span,
@@ -260,6 +261,7 @@ fn device(fact: &DeviceFact, index: usize, complex: &RootComplexFact, names: &Na
         msix: fact.msix,
         msi: fact.msi,
         sriov: fact.sriov,
+        config: fact.config.clone(),
         root_complex: Some(index),
         translation: complex.streams.iter().find_map(|map| translation(fact.address, map, names)),
         msi_target: complex.msi.iter().find_map(|map| msi_target(fact.address, map, names)),

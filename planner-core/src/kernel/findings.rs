@@ -184,7 +184,10 @@ fn not_isolated(subject: &Subject<'_>, rule: &'static Rule) -> Option<Finding> {
         );
         return virtio.then(|| finding(rule, because, &first.origin));
     }
-    let open = |bell: &&Doorbell| matches!(bell.source, DoorbellSource::GicV2m | DoorbellSource::Unmapped);
+    let open = |bell: &&Doorbell| {
+        use DoorbellSource::{GicV2m, Remapped, Unmapped};
+        matches!(bell.source, GicV2m | Unmapped | Remapped)
+    };
     let bell = if rule.id == rules::ISOLATED_ANY.id {
         host.doorbells.iter().find(open)
     } else {
@@ -231,7 +234,10 @@ fn no_cookie(subject: &Subject<'_>) -> Option<Finding> {
     let region = reserved.iter().find(|region| region.kind == ResvKind::Msi)?;
     let remaps = |device: &&&Device| {
         let source = machine.host.doorbell_of(device).map(|bell| bell.source);
-        let gic = matches!(source, None | Some(DoorbellSource::Its | DoorbellSource::GicV2m));
+        let gic = matches!(
+            source,
+            None | Some(DoorbellSource::Its | DoorbellSource::GicV2m | DoorbellSource::Remapped)
+        );
         gic && machine.model(device) != Some(IommuModel::AppleDart)
     };
     let device = devices.iter().find(remaps)?;

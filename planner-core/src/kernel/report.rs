@@ -148,7 +148,7 @@ fn msi_window(
     let mut seen = BTreeSet::new();
     let mut doorbells = Vec::new();
     for doorbell in devices.iter().filter_map(|device| machine.host.doorbell_of(device)) {
-        let remapped = matches!(doorbell.source, DoorbellSource::Its | DoorbellSource::GicV2m);
+        let remapped = !matches!(doorbell.source, DoorbellSource::Fixed | DoorbellSource::Unmapped);
         if remapped
             && seen.insert(doorbell.address)
             && let Some(iova) = cookie.map(doorbell.address)

@@ -3,17 +3,20 @@
 pub mod acpi;
 pub mod capture;
 pub mod check;
+pub mod fdt;
 pub mod json;
 pub mod language;
+pub mod pci;
 
 use crate::diag::Code;
 
 /// Every kind of diagnostic of the readers, for `planner explain`: `L` for the language and for facts, `J` for JSON,
-/// `C` for captures, `T` for
-/// tables of ACPI firmware.
+/// `C` for captures, `T` for tables of ACPI firmware, `B` for configuration space, `D` for devicetrees.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, acpi::codes::CODES]
+    let firmware = [acpi::codes::CODES, fdt::codes::CODES];
+    [language::CODES, check::CODES, json::CODES, capture::codes::CODES, pci::codes::CODES]
         .into_iter()
+        .chain(firmware)
         .flatten()
         .copied()
 }

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use planner_core::diag::Diagnostic;
+use planner_core::diag::{Diagnostic, Origin};
 use planner_core::facts::HostFacts;
-use planner_core::facts::host::{BarFact, DeviceFact, GroupFact, IommuFact, RootComplexFact};
+use planner_core::facts::host::{
+    BarFact, DeviceFact, FirmwareRegionFact, GroupFact, IommuFact, RequesterRange, RootComplexFact,
+};
+use planner_core::facts::pci::ConfigFact;
 
 /// The whole host.
 pub(crate) fn of(host: &HostFacts, diagnostics: &[Diagnostic]) -> String {
@@ -25,7 +28,11 @@ pub(crate) fn of(host: &HostFacts, diagnostics: &[Diagnostic]) -> String {
         line(&mut text, "kernel", &words);
     }
     for ram in &host.ram {
-        line(&mut text, "ram", &[ram.span.to_string(), ram.origin.to_string()]);
+        line(
+            &mut text,
+            "ram",
+            &[ram.span.to_string(), some("node ", ram.node.as_ref()), ram.origin.to_string()],
+        );
     }
     for iommu in &host.iommus {
         line(&mut text, "iommu", &words_of_iommu(iommu));
@@ -33,14 +40,49 @@ pub(crate) fn of(host: &HostFacts, diagnostics: &[Diagnostic]) -> String {
     for gic in &host.gicv3 {
         line(&mut text, "gicv3", &[gic.distributor.to_string(), format!("{:?}", gic.redistributors)]);
     }
+    doorbells(&mut text, host);
     for bridge in &host.root_complexes {
         root_complex(&mut text, bridge);
     }
     for group in &host.groups {
         line(&mut text, "group", &words_of_group(group));
     }
+    for region in &host.firmware {
+        line(&mut text, "firmware", &words_of_region(region));
+    }
     text.push_str(&diagnostic_lines(diagnostics));
     text
+}
+
+/// Everything that devices write to for an interrupt.
+fn doorbells(text: &mut String, host: &HostFacts) {
+    for its in &host.its {
+        line(text, "its", &[its.name.clone(), its.frame.to_string(), its.origin.to_string()]);
+    }
+    for frame in &host.gicv2m {
+        let spis = frame.first_spi.zip(frame.last_spi).map(|(first, last)| format!("spis {first}..={last}"));
+        let words =
+            [frame.name.clone(), frame.frame.to_string(), some("", spis.as_ref()), frame.origin.to_string()];
+        line(text, "gicv2m", &words);
+    }
+    for bell in &host.doorbells {
+        let words = [
+            bell.kind.to_string(),
+            some("", bell.name.as_ref()),
+            bell.span.to_string(),
+            bell.origin.to_string(),
+        ];
+        line(text, "doorbell", &words);
+    }
+}
+
+fn words_of_region(region: &FirmwareRegionFact) -> Vec<String> {
+    let mut words = vec![region.name.clone(), region.kind.to_string(), region.span.to_string()];
+    words.extend(region.devices.iter().map(ToString::to_string));
+    let range = |range: &RequesterRange| format!("{:04x}/{}..={}", range.segment, range.first, range.last);
+    words.extend(region.requesters.iter().map(range));
+    words.push(region.origin.to_string());
+    words
 }
 
 /// Each diagnostic with everything that it says.
@@ -79,15 +121,37 @@ fn root_complex(text: &mut String, bridge: &RootComplexFact) {
     let buses = format!("buses {:02x}..={:02x}", bridge.first_bus, bridge.last_bus);
     line(text, "root-complex", &[bridge.name.clone(), buses, bridge.origin.to_string()]);
     for window in &bridge.windows {
-        let words = [window.kind.to_string(), window.cpu.to_string(), format!("bus {}", window.bus)];
+        let prefetchable = if window.prefetchable { "prefetchable" } else { "" };
+        let bus = format!("bus {}", window.bus);
+        let words = [window.kind.to_string(), window.cpu.to_string(), bus, prefetchable.to_owned()];
         line(text, "  window", &words);
     }
-    for stream in &bridge.streams {
-        line(text, "  stream", &[format!("{}..={}", stream.first, stream.last), stream.iommu.clone()]);
+    for inbound in &bridge.inbound {
+        line(text, "  inbound", &[inbound.cpu.to_string(), format!("bus {}", inbound.bus)]);
+    }
+    for map in &bridge.streams {
+        let shared = if map.shared { "shared" } else { "" };
+        let stream = some("stream ", map.stream.as_ref());
+        let requesters = format!("{}..={}", map.first, map.last);
+        line(
+            text,
+            "  stream",
+            &[requesters, map.iommu.clone(), stream, shared.to_owned(), source(&map.origin)],
+        );
+    }
+    for map in &bridge.msi {
+        let device_id = some("device-id ", map.device_id.as_ref());
+        let requesters = format!("{}..={}", map.first, map.last);
+        line(text, "  msi", &[requesters, map.controller.clone(), device_id, source(&map.origin)]);
     }
     for device in &bridge.devices {
         line(text, "  device", &words_of_device(device));
     }
+}
+
+/// The place of a fact that comes from firmware.
+fn source(origin: &Origin) -> String {
+    if matches!(origin, Origin::Bytes { .. }) { origin.to_string() } else { String::new() }
 }
 
 fn words_of_device(device: &DeviceFact) -> Vec<String> {
@@ -100,7 +164,31 @@ fn words_of_device(device: &DeviceFact) -> Vec<String> {
         some("msix ", device.msix.as_ref()),
         device.sriov.map(|sriov| format!("vfs {}/{}", sriov.enabled, sriov.total)).unwrap_or_default(),
     ];
+    words.extend(words_of_config(&device.config));
     words.extend(device.bars.iter().map(word_of_bar));
+    words
+}
+
+fn words_of_config(config: &ConfigFact) -> Vec<String> {
+    let mut words = vec![some("", config.port_type.as_ref())];
+    if let Some(buses) = config.buses {
+        words.push(format!("buses {:02x}..={:02x}", buses.secondary, buses.subordinate));
+    }
+    if let Some(acs) = config.acs {
+        words.push(format!("acs {:#x} control {:#x}", acs.capability, acs.control.unwrap_or(0)));
+    }
+    words.push(some("vf-of ", config.physical_function.as_ref()));
+    if let Some(vfs) = &config.virtual_functions {
+        words.push(format!("vfs {:#x}+n*{:#x} {:x?}", vfs.offset, vfs.stride, vfs.device_id));
+        words.extend(vfs.bars.iter().map(|bar| format!("vf-{}", word_of_bar(bar))));
+    }
+    words.push(some("pasid ", config.pasid_bits.as_ref()));
+    words.extend(
+        config.resizable.iter().map(|bar| format!("resizable{} {:#x}", bar.index, bar.sizes.bitmap())),
+    );
+    for (has, word) in [(config.multifunction, "multifunction"), (config.ats, "ats"), (config.pri, "pri")] {
+        words.extend(has.then(|| word.to_owned()));
+    }
     words
 }
 

@@ -10,8 +10,8 @@ use super::log::Log;
 use super::tree::Tree;
 use super::windows::windows;
 use crate::diag::{Diagnostic, Origin};
-use crate::facts::Arch;
 use crate::facts::host::{RootComplexFact, StreamMapFact};
+use crate::facts::{Arch, HostFacts};
 
 /// Most host bridges of one host; the largest machines have several hundred.
 const MAX_BRIDGES: usize = 4096;
@@ -32,17 +32,17 @@ pub(super) struct Bridge {
     pub(super) functions: Vec<Function>,
 }
 
-/// The root complexes, ascending by segment and first bus.
+/// The root complexes, ascending by segment and first bus. `said` is what firmware says.
 pub(super) fn root_complexes(
     tree: &Tree,
     functions: Vec<Function>,
     iomem: &[Resource],
-    arch: Option<Arch>,
+    (arch, said): (Option<Arch>, &HostFacts),
     log: &mut Log,
 ) -> Vec<RootComplexFact> {
     let mut bridges = bridges(tree, functions, log);
     bound_buses(&mut bridges, iomem);
-    let mut windows = windows(&bridges, iomem, arch, log).into_iter();
+    let mut windows = windows(&bridges, iomem, (arch, &said.root_complexes), log).into_iter();
     bridges.into_iter().map(|bridge| root_complex(bridge, windows.next().unwrap_or_default())).collect()
 }
 

@@ -148,6 +148,48 @@ crate::diag::diagnostic_codes! {
     LOST_IOMMU = "C061" Warning
         "a device refers to an IOMMU that is not in sys/class/iommu"
         "The device's link `iommu` names an IOMMU of which nothing else is known. The capture may be incomplete.";
+    FIRMWARE_UNREADABLE = "C080" Warning
+        "the firmware's description of the host cannot be read"
+        "A device tree or a table of firmware is in the capture and is not what it should be. What the kernel lists is \
+         known all the same; stream IDs, MSI controllers, bus addresses and what firmware reserves are not.";
+    OTHER_IOMMU = "C081" Warning
+        "the kernel and firmware disagree about an IOMMU"
+        "The kernel drives an IOMMU that firmware does not describe, or at another place. What the kernel shows was \
+         taken. The capture may hold files of two machines, or tables that an overlay or an override changed after \
+         the kernel read them.";
+    IDLE_IOMMU = "C082" Note
+        "an IOMMU that the kernel does not drive"
+        "Firmware describes an IOMMU that is not in `sys/class/iommu`: its driver is missing or switched off, or waits \
+         for something. Devices behind it are not translated.";
+    OTHER_WINDOW = "C083" Warning
+        "a window of a host bridge that firmware does not describe"
+        "`proc/iomem` shows a window of the host bridge that is in none of those that firmware describes. What the \
+         kernel shows was taken. Whether it is translated on the way to the bus is only known where devices show it.";
+    UNCLAIMED_WINDOW = "C084" Warning
+        "a window of a host bridge that the kernel did not take"
+        "Firmware describes a window of a host bridge of which `proc/iomem` has nothing. The kernel refused it, \
+         perhaps because something else has the addresses, and hands nothing out of it. The hardware may still \
+         decode it: DMA to it may go peer to peer.";
+    OTHER_OFFSET = "C085" Warning
+        "devices and firmware disagree about the bus addresses of a window"
+        "The base address registers of the devices show which bus addresses a window has, and firmware states others. \
+         What the devices show was taken.";
+    OTHER_BUSES = "C086" Warning
+        "a function beyond the buses of its host bridge"
+        "Firmware gives fewer buses to the host bridge than are in use. What the kernel shows was taken; stream IDs \
+         and MSI controllers of functions beyond are perhaps not known.";
+    OTHER_BRIDGE = "C087" Warning
+        "a host bridge that firmware does not describe"
+        "The kernel found functions below a host bridge that firmware does not mention. Their stream IDs and MSI \
+         controllers are not known. Host bridges inside of devices, such as Intel VMD, are of that kind.";
+    OTHER_GIC = "C088" Warning
+        "the kernel and firmware disagree about the interrupt controller"
+        "`proc/iomem` shows the GIC or an ITS elsewhere than firmware describes it. Both are kept. The capture may \
+         hold files of two machines.";
+    OTHER_STREAM = "C089" Warning
+        "the kernel and firmware disagree about the IOMMU of a function"
+        "The function's link `iommu` names another IOMMU than firmware's map of requester IDs. What the kernel shows \
+         was taken; the stream ID is not known.";
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@
 //! line makes one of a directory or of the live system. [`facts`] reads it. Every fact names the file and line that it
 //! comes from, and what is missing is reported together with what is lost without it.
 //!
-//! Not here: tables of the firmware, and what Linux makes of all this ([`crate::kernel`]).
+//! What firmware says, in its device tree or its tables, is read by the readers for these and put together with it here;
+//! what the kernel lists wins. Not here: what Linux makes of all this ([`crate::kernel`]).
 
 pub mod allow;
 pub mod archive;
@@ -13,7 +14,7 @@ pub mod log;
 pub mod tree;
 
 mod bridges;
-mod config;
+mod firmware;
 mod functions;
 mod gic;
 mod groups;
@@ -52,7 +53,8 @@ pub fn facts(tree: &Tree, name: &str) -> (HostFacts, Vec<Diagnostic>) {
     let iommus = iommus::iommus(tree, &iomem, version, &mut log);
     let functions = functions::functions(tree, &mut log);
     report_lost_iommus(&functions, &iommus, &mut log);
-    let facts = HostFacts {
+    let said = firmware::firmware(tree, &functions, &mut log);
+    let mut facts = HostFacts {
         name: name.to_owned(),
         origin: Origin::file(name),
         arch,
@@ -62,10 +64,11 @@ pub fn facts(tree: &Tree, name: &str) -> (HostFacts, Vec<Diagnostic>) {
         iommus,
         gicv3: gic::distributors(&iomem),
         its: gic::translation_services(&iomem),
-        root_complexes: bridges::root_complexes(tree, functions, &iomem, arch, &mut log),
+        root_complexes: bridges::root_complexes(tree, functions, &iomem, (arch, &said), &mut log),
         groups: groups::groups(tree, &mut log),
         ..HostFacts::default()
     };
+    firmware::merge(&mut facts, said, tree, &mut log);
     (facts, log.finish())
 }
 

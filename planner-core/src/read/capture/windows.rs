@@ -2,19 +2,21 @@
 //!
 //! Under ACPI the windows are the entries `PCI Bus 0000:00` with the root bus's own number. Under devicetree they have
 //! the name of the host bridge's node, `pcie@10000000`; where the capture does not tell that name, it is the name of
-//! whatever holds the bridge's buses and functions.
+//! whatever holds the bridge's buses and functions. Where firmware describes the windows, it tells the offset, too, and
+//! windows for I/O ports, which `proc/iomem` does not hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::allow::is_function_name;
 use super::bridges::Bridge;
 use super::codes;
+use super::firmware::said_of;
 use super::iomem::Resource;
 use super::log::Log;
 use crate::addr::{Address, BusAddr, Hpa, Span};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::Arch;
-use crate::facts::host::{WindowFact, WindowKind};
+use crate::facts::host::{RootComplexFact, WindowFact, WindowKind};
 use crate::size::GIB;
 
 /// Most windows of one bridge that are read; firmware gives a handful.
@@ -24,7 +26,7 @@ const MAX_WINDOWS: usize = 64;
 pub(super) fn windows(
     bridges: &[Bridge],
     iomem: &[Resource],
-    arch: Option<Arch>,
+    (arch, said): (Option<Arch>, &[RootComplexFact]),
     log: &mut Log,
 ) -> Vec<Vec<WindowFact>> {
     let index = Index::new(iomem);
@@ -32,11 +34,16 @@ pub(super) fn windows(
     let mut windows = Vec::new();
     for bridge in bridges {
         let found = index.windows(bridge);
-        if found.is_empty() && !iomem.is_empty() {
+        let said = said_of(said, bridge.segment, bridge.first_bus).map_or(&[][..], |said| &said.windows);
+        if iomem.is_empty() {
+            windows.push(said.to_vec());
+            continue;
+        }
+        if found.is_empty() {
             let message = format!("no entry of `proc/iomem` is a window of {}", bus_name(bridge));
             log.push(Diagnostic::new(&codes::NO_WINDOWS, Origin::file("proc/iomem"), message));
         }
-        windows.push(windows_of(&found, bridge, &mut unproven, log));
+        windows.push(windows_of(&found, bridge, said, &mut unproven, log));
     }
     // The host bridges of PCs do not translate memory addresses.
     if !unproven.is_empty() && arch != Some(Arch::X86_64) {
@@ -48,18 +55,79 @@ pub(super) fn windows(
 fn windows_of(
     found: &[&Resource],
     bridge: &Bridge,
+    said: &[WindowFact],
     unproven: &mut Vec<Span<Hpa>>,
     log: &mut Log,
 ) -> Vec<WindowFact> {
-    let offsets: Vec<Option<u64>> = found.iter().map(|resource| offset(resource, bridge, log)).collect();
+    let shown: Vec<Option<u64>> = found.iter().map(|resource| offset(resource, bridge, log)).collect();
     // Firmware that does not translate one window below (or above) 4 GiB does not translate its neighbours.
     let identity = |low: bool| {
-        found.iter().zip(&offsets).any(|(resource, offset)| *offset == Some(0) && is_low(resource) == low)
+        found.iter().zip(&shown).any(|(resource, offset)| *offset == Some(0) && is_low(resource) == low)
     };
-    let proven = |resource: &Resource, offset: &Option<u64>| offset.is_some() || identity(is_low(resource));
-    let missing = found.iter().zip(&offsets).filter(|(resource, offset)| !proven(resource, offset));
-    unproven.extend(missing.map(|(resource, _)| resource.span));
-    found.iter().zip(&offsets).map(|(resource, offset)| window(resource, offset.unwrap_or(0))).collect()
+    let mut windows = Vec::new();
+    for (resource, &shown) in found.iter().zip(&shown) {
+        let same = said.iter().find(|said| is_memory(said) && said.cpu.covers(resource.span));
+        let offset = shown.or(same.map(offset_of));
+        if offset.is_none() && !identity(is_low(resource)) {
+            unproven.push(resource.span);
+        }
+        compare(resource, shown, same, said, log);
+        let prefetchable = same.is_some_and(|said| said.prefetchable);
+        windows.push(WindowFact { prefetchable, ..window(resource, offset.unwrap_or(0)) });
+    }
+    report_unclaimed(found, said, log);
+    windows.extend(said.iter().filter(|said| !is_memory(said)).cloned());
+    windows
+}
+
+fn is_memory(window: &WindowFact) -> bool {
+    window.kind != WindowKind::Io
+}
+
+/// CPU address minus bus address. Offsets may be negative, so they wrap.
+fn offset_of(said: &WindowFact) -> u64 {
+    said.cpu.first().get().wrapping_sub(said.bus.get())
+}
+
+/// Reports where a window of the kernel is none of firmware's, or devices show another offset than firmware states.
+fn compare(
+    resource: &Resource,
+    shown: Option<u64>,
+    same: Option<&WindowFact>,
+    said: &[WindowFact],
+    log: &mut Log,
+) {
+    let diagnostic = match (same, shown) {
+        (Some(same), Some(shown)) if shown != offset_of(same) => {
+            let message = format!(
+                "devices show the offset {shown:#x} in the window {}, and firmware states {:#x}",
+                resource.span,
+                offset_of(same)
+            );
+            let diagnostic = Diagnostic::new(&codes::OTHER_OFFSET, resource.origin.clone(), message);
+            diagnostic.related(same.origin.clone(), "what firmware says")
+        }
+        (None, _) => {
+            let Some(first) = said.first() else { return };
+            let message = format!("the window {} is in no window that firmware describes", resource.span);
+            let diagnostic = Diagnostic::new(&codes::OTHER_WINDOW, resource.origin.clone(), message);
+            diagnostic.related(first.origin.clone(), "the first that it describes")
+        }
+        _ => return,
+    };
+    log.push(diagnostic);
+}
+
+/// Reports windows that only firmware knows: the kernel hands nothing out of them.
+fn report_unclaimed(found: &[&Resource], said: &[WindowFact], log: &mut Log) {
+    for said in said.iter().filter(|said| is_memory(said)) {
+        if !found.iter().any(|resource| resource.span.overlaps(said.cpu)) {
+            let message =
+                format!("firmware describes the window {}, of which `proc/iomem` has nothing", said.cpu);
+            let diagnostic = Diagnostic::new(&codes::UNCLAIMED_WINDOW, said.origin.clone(), message);
+            log.push(diagnostic.related(Origin::file("proc/iomem"), "not here"));
+        }
+    }
 }
 
 fn is_low(resource: &Resource) -> bool {

@@ -86,7 +86,8 @@ pub(super) static HOST: Block = Block {
             count: Count::Many,
             doc: "Another place where devices write their MSIs. `fixed`: hardware pins it and Linux reports it as \
                   reserved (the local APICs of x86). `unmapped`: a controller whose driver does not remap it; behind \
-                  a translating IOMMU its MSIs fault.",
+                  a translating IOMMU its MSIs fault. `remapped`: a controller that Linux remaps as it does a GICv2m \
+                  frame; devices write to the first address.",
             example: "doorbell fixed 0xfee0_0000 + 1M",
             ..CLAUSE
         },

@@ -1,0 +1,108 @@
+//! Flattened devicetrees: `sys/firmware/fdt` and `.dtb` files (Devicetree Specification 0.4, chapter 5).
+//!
+//! What the tree says of memory, interrupt controllers, IOMMUs and PCI host bridges, as Linux would read it: which
+//! nodes are there, how many cells an address has, through which buses it is translated, which number a segment gets.
+//! Every fact names the bytes that it comes from. Nodes that say nothing about these are passed over in silence.
+//!
+//! No crate of those for this format serves: `fdt`, `fdt-rs`, `flat_device_tree` and `hermit-dtb` are made for kernels
+//! that trust their boot loader. They give no offsets, so nothing could name its place, and stop at the first fault or
+//! panic. The structure block is four kinds of tokens; what takes care is what comes after.
+//!
+//! ```text
+//! bytes ─blob▶ blocks ─structure▶ nodes ─tree, address▶ what the other files ask ─▶ facts
+//! ```
+
+pub mod codes;
+
+mod address;
+mod blob;
+mod bridges;
+mod doorbells;
+mod gic;
+mod iommus;
+mod maps;
+mod memory;
+mod pci;
+mod reserved;
+mod sink;
+mod structure;
+mod tree;
+mod windows;
+
+use std::collections::BTreeMap;
+
+use crate::diag::{Diagnostic, Origin};
+use crate::facts::HostFacts;
+use crate::ids::PciAddress;
+use bridges::Names;
+use pci::Functions;
+use sink::Sink;
+use tree::Tree;
+
+/// Whether the bytes start as a flattened devicetree does.
+#[must_use]
+pub fn is_fdt(bytes: &[u8]) -> bool {
+    bytes.starts_with(&blob::MAGIC)
+}
+
+/// What a blob says about the host. `name` is its path, for origins and messages.
+///
+/// When there is no tree at all, one of the diagnostics is an error.
+#[must_use]
+pub fn facts(blob: &[u8], name: &str) -> (HostFacts, Vec<Diagnostic>) {
+    facts_with_buses(blob, name, &BTreeMap::new())
+}
+
+/// As [`facts`], where it is known to which bus each bridge below the host bridges leads. Without that, a device that
+/// the tree describes below a bridge is found by the bus number that the tree expects.
+#[must_use]
+pub fn facts_with_buses(
+    blob: &[u8],
+    name: &str,
+    buses: &BTreeMap<PciAddress, u8>,
+) -> (HostFacts, Vec<Diagnostic>) {
+    let mut sink = Sink::new(name);
+    let mut facts = HostFacts { name: name.to_owned(), origin: Origin::file(name), ..HostFacts::default() };
+    if let Some(blob) = blob::blob(blob, &mut sink) {
+        let tree = Tree::new(structure::structure(&blob, &mut sink));
+        fill(&mut facts, &tree, buses, &mut sink);
+    }
+    (facts, sink.finish())
+}
+
+fn fill(facts: &mut HostFacts, tree: &Tree<'_>, buses: &BTreeMap<PciAddress, u8>, sink: &mut Sink) {
+    let bridges = pci::bridges(tree, sink);
+    let functions = Functions::new(&bridges, buses);
+    facts.arch = memory::arch(tree);
+    facts.ram = memory::ram(tree, sink);
+    facts.gicv3 = gic::distributors(tree, sink);
+    let its = gic::translation_services(tree, sink);
+    let frames = gic::frames(tree, sink);
+    let iommus = iommus::iommus(tree, &functions, sink);
+    let mut controllers: BTreeMap<usize, String> = BTreeMap::new();
+    controllers.extend(its.iter().map(|(node, its)| (*node, its.name.clone())));
+    controllers.extend(frames.iter().map(|(node, frame)| (*node, frame.name.clone())));
+    let msi: Vec<_> = bridges.iter().map(|bridge| bridges::msi(bridge.node, sink)).collect();
+    let wanted = msi.iter().flatten().map(|mapping| mapping.node);
+    let doorbells = doorbells::doorbells(tree, &controllers, wanted, sink);
+    controllers.extend(doorbells.iter().filter_map(|(node, bell)| Some((*node, bell.name.clone()?))));
+    let names = Names {
+        iommus: iommus.iter().map(|(node, iommu)| (*node, iommu.name.clone())).collect(),
+        controllers,
+        services: its.iter().map(|(node, _)| *node).collect(),
+    };
+    facts.root_complexes = bridges
+        .iter()
+        .zip(&msi)
+        .map(|(bridge, msi)| bridges::root_complex(bridge, msi, &names, sink))
+        .collect();
+    facts.firmware = reserved::regions(tree, &functions, sink);
+    facts.its = its.into_iter().map(|(_, its)| its).collect();
+    facts.gicv2m = frames.into_iter().map(|(_, frame)| frame).collect();
+    facts.iommus = iommus.into_iter().map(|(_, iommu)| iommu).collect();
+    facts.doorbells = doorbells.into_values().collect();
+    if tree.is_exhausted() {
+        let message = "its addresses take more translation than those of any board";
+        sink.push(Diagnostic::new(&codes::TOO_MANY, Origin::Unstated, message));
+    }
+}
