@@ -2,7 +2,9 @@
 
 mod check;
 pub mod codes;
+mod requester;
 pub mod resolve;
+pub mod topology;
 
 use serde::Serialize;
 
