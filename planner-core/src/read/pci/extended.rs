@@ -1,13 +1,15 @@
 //! The list of extended capabilities, from 0x100 to 0xfff.
 
 use nom::Parser;
+use nom::bytes::complete::take;
 use nom::multi::count;
 use nom::number::complete::{le_u16, le_u32};
+use nom::sequence::preceded;
 
 use super::codes;
 use super::header::registers_at;
 use super::{CONVENTIONAL_BYTES, ConfigSpace, EXPRESS_BYTES, Scan, Sriov};
-use crate::facts::pci::{AcsFact, ResizableBarFact};
+use crate::facts::pci::{AcsFact, PortType, ResizableBarFact};
 use crate::size::PageSizes;
 
 // Extended capability identifiers (PCI Code and ID Assignment Specification, section 3).
@@ -68,7 +70,10 @@ fn capability(scan: &mut Scan<'_, '_>, id: u16, at: usize, config: &mut ConfigSp
     let body = at.saturating_add(4);
     match id {
         ACS => {
-            let registers = scan.need("the ACS capability", body, |input| (le_u16, le_u16).parse(input));
+            let upper_half = if has_wide_acs(config) { 2_usize } else { 0 };
+            let registers = scan.need("the ACS capability", body, |input| {
+                (le_u16, preceded(take(upper_half), le_u16)).parse(input)
+            });
             config.acs =
                 registers.map(|(capability, control)| AcsFact { capability, control: Some(control) });
         }
@@ -86,6 +91,17 @@ fn capability(scan: &mut Scan<'_, '_>, id: u16, at: usize, config: &mut ConfigSp
         RESIZABLE_BAR => config.resizable = resizable(scan, body),
         _ => {}
     }
+}
+
+/// Root ports of Intel's Sunrise Point and Union Point and of their mobile kin, whose ACS registers have 32 bits each
+/// (`pci_quirk_intel_spt_pch_acs_match` in drivers/pci/quirks.c).
+fn has_wide_acs(config: &ConfigSpace) -> bool {
+    let root_port = config.express.and_then(|express| express.port_type) == Some(PortType::RootPort);
+    let Some(id) = config.id.filter(|id| root_port && id.vendor == 0x8086) else { return false };
+    matches!(
+        id.device,
+        0xa110..=0xa11f | 0xa167..=0xa16a | 0xa290..=0xa29f | 0xa2e7..=0xa2ee | 0x9d10..=0x9d1b
+    )
 }
 
 /// The SR-IOV structure (PCIe Base Specification 9.3.3).

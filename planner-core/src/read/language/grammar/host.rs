@@ -116,7 +116,7 @@ pub(super) static HOST: Block = Block {
             body: Body::May(&GROUP),
             count: Count::Many,
             doc: "An IOMMU group as the kernel formed it (`/sys/kernel/iommu_groups/N`).",
-            absent: "devices under one stream ID share a group, all others are alone",
+            absent: "formed as Linux would form them, from what is said of bridges, ACS and stream IDs",
             example: "group 5 { devices 0000:01:00.0 0000:01:00.1  domain DMA-FQ }",
             ..CLAUSE
         },
