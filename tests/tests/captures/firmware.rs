@@ -103,12 +103,15 @@ fn firmware_completes_what_the_kernel_lists() {
           window mem64  0x80_0000_0000..=0xff_ffff_ffff  bus 0x80_0000_0000
           stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
           msi 0x0..=0xffff  its@8080000  device-id 0x2000  sys/firmware/fdt+0x488
-    "#]].assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    "#]]
+    .assert_eq(&lines.map(|line| format!("{line}\n")).collect::<String>());
 }
 
 #[test]
 fn a_tree_that_cannot_be_read_is_no_reason_not_to_plan() {
-    check(&with(FDT, "no tree"), &expect![[r#"
+    check(
+        &with(FDT, "no tree"),
+        &expect![[r#"
         - ram 0x4000_0000..=0xbfff_ffff  node 1  proc/iomem:49
         - its its@8080000  0x808_0000..=0x809_ffff  sys/firmware/fdt+0x39c
         -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
@@ -127,13 +130,16 @@ fn a_tree_that_cannot_be_read_is_no_reason_not_to_plan() {
         +   stream 0x400..=0x400  smmu3.0x0000000009050000
         +   stream 0x508..=0x508  smmu3.0x0000000009050000
         warning[C080] sys/firmware/fdt+0x0: it starts with 6e 6f 20 74, not with d0 0d fe ed
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_iommu_is_elsewhere() {
     let board = changed("reg = <0 0x9050000 0 0x20000>", "reg = <0 0x9060000 0 0x20000>");
-    check(&with_board(&board), &expect![[r#"
+    check(
+        &with_board(&board),
+        &expect![[r#"
         -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
         +   stream 0x0..=0x0  smmu3.0x0000000009050000
         +   stream 0x10..=0x10  smmu3.0x0000000009050000
@@ -151,7 +157,8 @@ fn an_iommu_is_elsewhere() {
             sys/class/iommu: not here
         warning[C081] sys/class/iommu/smmu3.0x0000000009050000: the kernel drives the IOMMU `smmu3.0x0000000009050000`, which firmware does not describe
             sys/firmware/fdt+0x23c: what firmware says of IOMMUs
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -159,7 +166,9 @@ fn functions_are_behind_another_iommu() {
     let board = changed("&smmu 0x1000 0x8000", "&other 0x1000 0x8000").replace("status = \"disabled\";", "");
     let mut tree = with_board(&board);
     tree.insert("sys/class/iommu/smmu3.0x000000000a000000", Node::Directory);
-    check(&tree, &expect![[r#"
+    check(
+        &tree,
+        &expect![[r#"
         -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
         + iommu smmu3.0x000000000a000000  smmuv3  at 0xa00_0000
         +   stream 0x0..=0x0  smmu3.0x0000000009050000
@@ -195,34 +204,43 @@ fn functions_are_behind_another_iommu() {
             sys/firmware/fdt+0x450: what firmware says
         warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:04.0/0000:03:00.0/iommu: 0x300..=0x300 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
             sys/firmware/fdt+0x450: what firmware says
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_its_is_elsewhere() {
     let mut iomem = capture("arm64-7.3-smmu-its-dt").file(IOMEM).unwrap().to_vec();
     iomem.extend(b"09080000-0909ffff : ITS\n");
-    check(&with(IOMEM, iomem), &expect![[r#"
+    check(
+        &with(IOMEM, iomem),
+        &expect![[r#"
         + its its0  0x908_0000..=0x909_ffff  proc/iomem:74
         warning[C088] proc/iomem:74: an ITS is at 0x908_0000..=0x909_ffff for the kernel, and firmware has one at 0x808_0000..=0x809_ffff
             sys/firmware/fdt+0x39c: what firmware says
         warning[C088] proc/iomem:74: an ITS is at 0x908_0000..=0x909_ffff for the kernel, and firmware has one at 0x808_0000..=0x809_ffff
             sys/firmware/fdt+0x39c: what firmware says
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_distributor_is_elsewhere() {
     let board = changed("reg = <0 0x8000000 0 0x10000>", "reg = <0 0x7000000 0 0x10000>");
-    check(&with_board(&board), &expect![[r#"
+    check(
+        &with_board(&board),
+        &expect![[r#"
         warning[C088] proc/iomem:1: the distributor of the GIC is at 0x800_0000..=0x800_ffff for the kernel, and firmware has one at 0x700_0000..=0x700_ffff
             sys/firmware/fdt+0x328: what firmware says
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_host_bridge_has_another_segment() {
-    check(&with_board(&changed("linux,pci-domain = <0>", "linux,pci-domain = <1>")), &expect![[r#"
+    check(
+        &with_board(&changed("linux,pci-domain = <0>", "linux,pci-domain = <1>")),
+        &expect![[r#"
         -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
         -   msi 0x0..=0xffff  its@8080000  device-id 0x2000  sys/firmware/fdt+0x488
         +   stream 0x0..=0x0  smmu3.0x0000000009050000
@@ -239,12 +257,24 @@ fn a_host_bridge_has_another_segment() {
         +   stream 0x508..=0x508  smmu3.0x0000000009050000
         warning[C087] sys/devices/platform/4010000000.pcie/pci0000:00: firmware does not describe the host bridge `pci0000:00`
             sys/firmware/fdt+0x3b8: a host bridge that it describes
-    "#]]);
+    "#]],
+    );
+}
+
+#[test]
+fn a_host_bridge_of_no_stated_segment_is_found_by_its_node() {
+    // Another host bridge, without devices, stands first in the tree and would be counted as the first.
+    let other = "pcie@1 { device_type = \"pci\"; #address-cells = <3>; #size-cells = <2>; ranges; };";
+    let board = changed("linux,pci-domain = <0>;", "")
+        .replace("    pcie@10000000", &format!("    {other}\n    pcie@10000000"));
+    check(&with_board(&board), &expect![[r#""#]]);
 }
 
 #[test]
 fn a_host_bridge_has_fewer_buses() {
-    check(&with_board(&changed("bus-range = <0 0xff>", "bus-range = <0 3>")), &expect![[r#"
+    check(
+        &with_board(&changed("bus-range = <0 0xff>", "bus-range = <0 3>")),
+        &expect![[r#"
         - root-complex pci0000:00  buses 00..=ff  sys/devices/platform/4010000000.pcie/pci0000:00
         -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
         -   msi 0x0..=0xffff  its@8080000  device-id 0x2000  sys/firmware/fdt+0x488
@@ -253,15 +283,19 @@ fn a_host_bridge_has_fewer_buses() {
         +   msi 0x0..=0x5ff  its@8080000  device-id 0x2000  sys/firmware/fdt+0x488
         warning[C086] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:05.0/0000:04:00.0/0000:05:02.0: 0000:05:02.0 is beyond bus 0x03, the last that firmware gives to `pci0000:00`
             sys/firmware/fdt+0x3b8: what firmware says
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_window_is_only_the_kernels() {
-    check(&with_board(&changed(", <0x3000000 0x80 0 0x80 0 0x80 0>", "")), &expect![[r#"
+    check(
+        &with_board(&changed(", <0x3000000 0x80 0 0x80 0 0x80 0>", "")),
+        &expect![[r#"
         warning[C083] proc/iomem:64: the window 0x80_0000_0000..=0xff_ffff_ffff is in no window that firmware describes
             sys/firmware/fdt+0x428: the first that it describes
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -270,19 +304,25 @@ fn a_window_is_only_firmwares() {
         "<0x3000000 0x80 0 0x80 0 0x80 0>",
         "<0x3000000 0x80 0 0x80 0 0x80 0>, <0x3000000 0x200 0 0x200 0 1 0>",
     );
-    check(&with_board(&board), &expect![[r#"
+    check(
+        &with_board(&board),
+        &expect![[r#"
         warning[C084] sys/firmware/fdt+0x460: firmware describes the window 0x200_0000_0000..=0x200_ffff_ffff, of which `proc/iomem` has nothing
             proc/iomem: not here
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn devices_show_other_bus_addresses() {
     let board = changed("<0x2000000 0 0x10000000 0 0x10000000", "<0x2000000 0 0x20000000 0 0x10000000");
-    check(&with_board(&board), &expect![[r#"
+    check(
+        &with_board(&board),
+        &expect![[r#"
         warning[C085] proc/iomem:11: devices show the offset 0x0 in the window 0x1000_0000..=0x3efe_ffff, and firmware states 0xfffffffff0000000
             sys/firmware/fdt+0x428: what firmware says
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -304,5 +344,6 @@ fn firmware_tells_the_bus_addresses_that_no_device_shows() {
     expect![[r#"
           window mem32  0x1000_0000..=0x3efe_ffff  bus 0x1000_0000
           window mem64  0x80_0000_0000..=0xff_ffff_ffff  bus 0x100_0000_0000  prefetchable
-    "#]].assert_eq(&windows);
+    "#]]
+    .assert_eq(&windows);
 }

@@ -77,7 +77,7 @@ fn bridges(tree: &Tree, functions: Vec<Function>, log: &mut Log) -> Vec<Bridge> 
 }
 
 /// Number of the root bus above a function and the directory of that bus: the last `pciSSSS:BB` of the path.
-fn root_bus(path: &str) -> Option<(u8, &str)> {
+pub(super) fn root_bus(path: &str) -> Option<(u8, &str)> {
     let at = path.rmatch_indices('/').find_map(|(end, _)| {
         let bus = path.get(..end)?;
         bus.rsplit('/').next().filter(|name| is_root_bus_name(name)).map(|_| bus)
@@ -90,6 +90,13 @@ fn root_bus(path: &str) -> Option<(u8, &str)> {
 fn node_name(tree: &Tree, path: &str) -> Option<String> {
     let (platform_device, _) = path.rsplit_once('/')?;
     tree.link_name(&format!("{platform_device}/of_node")).map(str::to_owned)
+}
+
+/// Path of the devicetree node of a host bridge, `/soc/pcie@10000000`.
+pub(super) fn node_path(tree: &Tree, path: &str) -> Option<String> {
+    let (platform_device, _) = path.rsplit_once('/')?;
+    let (_, node) = tree.link(&format!("{platform_device}/of_node"))?.split_once("/devicetree/base")?;
+    Some(node.to_owned())
 }
 
 /// Sets the last bus of each bridge: below the next bridge of its segment, and within the configuration space that

@@ -13,7 +13,7 @@ use super::codes;
 use super::firmware::said_of;
 use super::iomem::Resource;
 use super::log::Log;
-use crate::addr::{Address, BusAddr, Hpa, Span};
+use crate::addr::{Address, BusAddr, Hpa, Span, grouped_hex};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::Arch;
 use crate::facts::host::{RootComplexFact, WindowFact, WindowKind};
@@ -89,6 +89,11 @@ fn offset_of(said: &WindowFact) -> u64 {
     said.cpu.first().get().wrapping_sub(said.bus.get())
 }
 
+/// An offset that may be negative.
+fn signed(offset: u64) -> String {
+    if offset >> 63 == 0 { grouped_hex(offset) } else { format!("-{}", grouped_hex(offset.wrapping_neg())) }
+}
+
 /// Reports where a window of the kernel is none of firmware's, or devices show another offset than firmware states.
 fn compare(
     resource: &Resource,
@@ -100,9 +105,10 @@ fn compare(
     let diagnostic = match (same, shown) {
         (Some(same), Some(shown)) if shown != offset_of(same) => {
             let message = format!(
-                "devices show the offset {shown:#x} in the window {}, and firmware states {:#x}",
+                "devices show the offset {} in the window {}, and firmware states {}",
+                signed(shown),
                 resource.span,
-                offset_of(same)
+                signed(offset_of(same))
             );
             let diagnostic = Diagnostic::new(&codes::OTHER_OFFSET, resource.origin.clone(), message);
             diagnostic.related(same.origin.clone(), "what firmware says")

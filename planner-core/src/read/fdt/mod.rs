@@ -50,29 +50,35 @@ pub fn is_fdt(bytes: &[u8]) -> bool {
 /// When there is no tree at all, one of the diagnostics is an error.
 #[must_use]
 pub fn facts(blob: &[u8], name: &str) -> (HostFacts, Vec<Diagnostic>) {
-    facts_with_buses(blob, name, &BTreeMap::new())
+    facts_numbered(blob, name, &Numbering::default())
 }
 
-/// As [`facts`], where it is known to which bus each bridge below the host bridges leads. Without that, a device that
-/// the tree describes below a bridge is found by the bus number that the tree expects.
+/// Numbers that a running kernel gave, where the tree leaves them to it.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Numbering {
+    /// The bus below each bridge. Without it, a device that the tree describes below a bridge is found by the bus number
+    /// that the tree expects.
+    pub buses: BTreeMap<PciAddress, u8>,
+    /// The segment of each host bridge, by the path of its node, `/soc/pcie@10000000`. Without it, host bridges for which
+    /// the tree states none count up in the order of the tree.
+    pub segments: BTreeMap<String, u16>,
+}
+
+/// As [`facts`], of a machine of which it is known how its kernel numbered host bridges and buses.
 #[must_use]
-pub fn facts_with_buses(
-    blob: &[u8],
-    name: &str,
-    buses: &BTreeMap<PciAddress, u8>,
-) -> (HostFacts, Vec<Diagnostic>) {
+pub fn facts_numbered(blob: &[u8], name: &str, numbering: &Numbering) -> (HostFacts, Vec<Diagnostic>) {
     let mut sink = Sink::new(name);
     let mut facts = HostFacts { name: name.to_owned(), origin: Origin::file(name), ..HostFacts::default() };
     if let Some(blob) = blob::blob(blob, &mut sink) {
         let tree = Tree::new(structure::structure(&blob, &mut sink));
-        fill(&mut facts, &tree, buses, &mut sink);
+        fill(&mut facts, &tree, numbering, &mut sink);
     }
     (facts, sink.finish())
 }
 
-fn fill(facts: &mut HostFacts, tree: &Tree<'_>, buses: &BTreeMap<PciAddress, u8>, sink: &mut Sink) {
-    let bridges = pci::bridges(tree, sink);
-    let functions = Functions::new(&bridges, buses);
+fn fill(facts: &mut HostFacts, tree: &Tree<'_>, numbering: &Numbering, sink: &mut Sink) {
+    let bridges = pci::bridges(tree, &numbering.segments, sink);
+    let functions = Functions::new(&bridges, &numbering.buses);
     facts.arch = memory::arch(tree);
     facts.ram = memory::ram(tree, sink);
     facts.gicv3 = gic::distributors(tree, sink);

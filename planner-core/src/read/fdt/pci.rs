@@ -24,10 +24,14 @@ pub(super) struct Bridge<'t, 'a> {
     pub(super) last_bus: u8,
 }
 
-/// The host bridges, in the order of the blob.
-pub(super) fn bridges<'t, 'a>(tree: &'t Tree<'a>, sink: &mut Sink) -> Vec<Bridge<'t, 'a>> {
+/// The host bridges, in the order of the blob. `segments` are numbers that a kernel gave, by the path of the node.
+pub(super) fn bridges<'t, 'a>(
+    tree: &'t Tree<'a>,
+    segments: &BTreeMap<String, u16>,
+    sink: &mut Sink,
+) -> Vec<Bridge<'t, 'a>> {
     let is_bridge = |node: &NodeRef<'_, '_>| is_pci(*node) && !node.parent().is_some_and(is_pci);
-    let mut segments = Segments::new(tree);
+    let mut segments = Segments::new(tree, segments);
     let mut bridges: Vec<Bridge<'_, '_>> = Vec::new();
     for node in tree.enabled().filter(is_bridge) {
         if bridges.len() >= MAX_BRIDGES {
@@ -82,22 +86,23 @@ fn buses(node: NodeRef<'_, '_>, sink: &mut Sink) -> (u8, u8) {
 /// Numbers of segments (`of_pci_bus_find_domain_nr` in drivers/pci/pci.c): those that nodes state, present or not, are
 /// set aside; all others count up, in the order in which drivers find the host bridges, for which the order of the
 /// blob stands.
-struct Segments {
-    stated: BTreeSet<u16>,
+struct Segments<'s> {
+    given: &'s BTreeMap<String, u16>,
+    taken: BTreeSet<u16>,
     next: u16,
 }
 
-impl Segments {
-    fn new(tree: &Tree<'_>) -> Self {
+impl<'s> Segments<'s> {
+    fn new(tree: &Tree<'_>, given: &'s BTreeMap<String, u16>) -> Self {
         let stated = tree.nodes().filter(|node| node.is_of_type("pci")).filter_map(stated_segment);
-        Self { stated: stated.collect(), next: 0 }
+        Self { given, taken: stated.chain(given.values().copied()).collect(), next: 0 }
     }
 
     fn of(&mut self, node: NodeRef<'_, '_>) -> u16 {
-        if let Some(segment) = stated_segment(node) {
+        if let Some(segment) = stated_segment(node).or_else(|| self.given.get(&node.path()).copied()) {
             return segment;
         }
-        while self.stated.contains(&self.next) {
+        while self.taken.contains(&self.next) {
             self.next = self.next.saturating_add(1);
             if self.next == u16::MAX {
                 break;

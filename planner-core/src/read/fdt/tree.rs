@@ -214,6 +214,6 @@ impl<'a> Value<'a> {
     /// Whether it comes out even in rows of so many cells.
     pub(super) fn is_even(self, cells: usize) -> bool {
         let length = cells.saturating_mul(4).max(4);
-        self.bytes.len() % length == 0
+        self.bytes.len().is_multiple_of(length)
     }
 }

@@ -1,5 +1,7 @@
 //! Host bridges: those below which the kernel found functions, with what firmware says of IDs, windows and buses.
 
+use std::collections::BTreeMap;
+
 use crate::diag::Diagnostic;
 use crate::facts::host::{MsiMapFact, RootComplexFact, StreamMapFact};
 use crate::ids::{MsiDeviceId, RequesterId, StreamId};
@@ -86,21 +88,28 @@ fn streams(listed: &mut RootComplexFact, said: &RootComplexFact, log: &mut Log) 
     let all = (requester(listed.first_bus, 0), requester(listed.last_bus, 0xff));
     let said: Vec<StreamMapFact> = said.streams.iter().filter_map(|map| stream_within(map, all)).collect();
     let mappings = Mappings::new(&said);
+    // By the IOMMU that the kernel shows and that of firmware: the first mapping that differs, and how many do.
+    let mut elsewhere = BTreeMap::new();
     let shown = std::mem::take(&mut listed.streams);
     for map in shown {
         let covering = mappings.of(map.first).filter(|covering| map.last <= covering.last);
         if covering.is_some_and(|covering| covering.iommu == map.iommu) {
             continue;
         }
-        if let Some(other) = covering.filter(|covering| covering.iommu != map.iommu) {
-            let message = format!(
-                "{}..={} are behind `{}`, and firmware puts them behind `{}`",
-                map.first, map.last, map.iommu, other.iommu
-            );
-            let diagnostic = Diagnostic::new(&codes::OTHER_STREAM, map.origin.clone(), message);
-            log.push(diagnostic.related(other.origin.clone(), "what firmware says"));
+        if let Some(other) = covering {
+            let key = (map.iommu.clone(), other.iommu.as_str());
+            let (_, _, count) = elsewhere.entry(key).or_insert_with(|| (map.clone(), other, 0_usize));
+            *count = count.saturating_add(1);
         }
         listed.streams.push(map);
+    }
+    for ((shown, said), (map, other, count)) in elsewhere {
+        let message = format!(
+            "{count} functions or runs of them, the first {}, are behind `{shown}`, and firmware puts them behind `{said}`",
+            map.first
+        );
+        let diagnostic = Diagnostic::new(&codes::OTHER_STREAM, map.origin, message);
+        log.push(diagnostic.related(other.origin.clone(), "what firmware says"));
     }
     listed.streams.extend(said);
 }

@@ -45,7 +45,9 @@ pub(super) fn translation_services(listed: &mut Vec<ItsFact>, said: &[ItsFact], 
     for its in said.iter().filter(|its| !bases.contains(&its.frame.first())) {
         // Many kernels show no ITS at all; one that shows some shows all.
         if let Some(first) = &first {
-            log.push(elsewhere("an ITS", (first.frame, &first.origin), (its.frame, &its.origin)));
+            let message = format!("firmware has an ITS at {}, where `proc/iomem` shows none", its.frame);
+            let diagnostic = Diagnostic::new(&codes::OTHER_GIC, its.origin.clone(), message);
+            log.push(diagnostic.related(first.origin.clone(), "an ITS that it shows"));
         }
         listed.push(its.clone());
     }

@@ -8,8 +8,7 @@ mod controllers;
 mod iommus;
 mod merge;
 
-use std::collections::BTreeMap;
-
+use super::bridges::{node_path, root_bus};
 use super::codes;
 use super::functions::Function;
 use super::log::Log;
@@ -18,9 +17,8 @@ use super::tree::Tree;
 use crate::diag::Diagnostic;
 use crate::facts::HostFacts;
 use crate::facts::pci::BridgeBusesFact;
-use crate::ids::PciAddress;
 use crate::read::acpi::{self, BridgeBuses, TableFile};
-use crate::read::fdt;
+use crate::read::fdt::{self, Numbering};
 
 pub(super) use bridges::said_of;
 pub(super) use merge::merge;
@@ -33,7 +31,7 @@ const TABLES: &str = "sys/firmware/acpi/tables";
 /// What firmware says. No facts when the capture holds neither tables nor a tree, or nothing of interest in them.
 pub(super) fn firmware(tree: &Tree, functions: &[Function], log: &mut Log) -> HostFacts {
     let bridges: Vec<BridgeBuses> = functions.iter().filter_map(bridge_buses).collect();
-    let (described, found) = device_tree(tree, &bridges);
+    let (described, found) = device_tree(tree, functions, &bridges);
     let (tables, names) = tables(tree, &bridges);
     // A kernel that boots with ACPI is given a stub of a tree, which says nothing but where the kernel's arguments are.
     let (facts, found) = if is_silent(&described) || (names && forces_acpi(tree)) {
@@ -58,11 +56,17 @@ fn forces_acpi(tree: &Tree) -> bool {
         .is_some_and(|word| matches!(word, "acpi=force" | "acpi=on"))
 }
 
-fn device_tree(tree: &Tree, bridges: &[BridgeBuses]) -> (HostFacts, Vec<Diagnostic>) {
+fn device_tree(tree: &Tree, functions: &[Function], bridges: &[BridgeBuses]) -> (HostFacts, Vec<Diagnostic>) {
     let Some(blob) = tree.file(DEVICE_TREE) else { return Default::default() };
-    let buses: BTreeMap<PciAddress, u8> =
-        bridges.iter().map(|buses| (buses.bridge, buses.secondary)).collect();
-    fdt::facts_with_buses(blob, DEVICE_TREE, &buses)
+    let segment = |function: &Function| {
+        let path = node_path(tree, root_bus(&function.path)?.1)?;
+        Some((path, function.fact.address.segment()))
+    };
+    let numbering = Numbering {
+        buses: bridges.iter().map(|buses| (buses.bridge, buses.secondary)).collect(),
+        segments: functions.iter().filter_map(segment).collect(),
+    };
+    fdt::facts_numbered(blob, DEVICE_TREE, &numbering)
 }
 
 /// What the tables say, and whether there are any.
