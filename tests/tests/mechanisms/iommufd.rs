@@ -85,8 +85,10 @@ impl Slow {
         let before = self.alignment(all);
         self.domains.push(domain);
         let Device { aperture, .. } = &all[domain];
-        let alignment = self.alignment(all) as usize;
-        let aligned = |slots: &Range<usize>| slots.start % alignment == 0 && slots.end % alignment == 0;
+        let alignment = usize::try_from(self.alignment(all)).expect("few slots");
+        let aligned = |slots: &Range<usize>| {
+            slots.start.is_multiple_of(alignment) && slots.end.is_multiple_of(alignment)
+        };
         let inside = |slots: &Range<usize>| aperture.start <= slots.start && slots.end <= aperture.end;
         let refused = if alignment as u64 > self.page {
             Some(Errno::Inval)
@@ -116,8 +118,8 @@ impl Slow {
     }
 
     fn map(&mut self, all: &[Device], slots: &Range<usize>) -> Result<u64, Errno> {
-        let alignment = self.alignment(all) as usize;
-        if slots.start % alignment != 0 || slots.len() % alignment != 0 {
+        let alignment = usize::try_from(self.alignment(all)).expect("few slots");
+        if !slots.start.is_multiple_of(alignment) || !slots.len().is_multiple_of(alignment) {
             return Err(Errno::Inval);
         }
         if slots.clone().any(|slot| self.reserved(all, slot)) {
@@ -136,7 +138,7 @@ impl Slow {
         let natural = if memory == 0 { u64::MAX } else { memory & memory.wrapping_neg() };
         // A huge page has 16 slots here.
         let wanted = count.next_power_of_two().min(natural).min(16);
-        if count % alignment != 0 || wanted < alignment {
+        if !count.is_multiple_of(alignment) || wanted < alignment {
             return Err(Errno::Inval);
         }
         let free = |slot: usize| {
@@ -145,7 +147,7 @@ impl Slow {
                 && !self.reserved(all, slot)
                 && !self.areas.iter().any(|slots| slots.contains(&slot))
         };
-        let starts = (0..SLOTS + BEYOND).filter(|&start| start as u64 % wanted == 0);
+        let starts = (0..SLOTS + BEYOND).filter(|&start| (start as u64).is_multiple_of(wanted));
         let count = usize::try_from(count).expect("few slots");
         let found = starts.map(|start| start..start + count).find(|slots| slots.clone().all(free));
         let found = found.ok_or(Errno::NoSpc)?;
