@@ -3,6 +3,7 @@
 //! Kinds are recognised by content, not by name. Nothing is understood here beyond the kind; texts go to the readers of
 //! the language, captures become a [`Tree`].
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -16,6 +17,9 @@ mod directory;
 
 /// Most bytes of a description or of JSON. A text of this size has a hundred thousand lines.
 const MAX_TEXT_BYTES: u64 = 16 * MIB;
+
+/// Most files that a configuration may name.
+const MOST_NAMED_FILES: usize = 64;
 
 /// An input in memory.
 #[derive(Debug)]
@@ -65,6 +69,17 @@ pub(crate) fn load(path: &str) -> Result<Loaded, Vec<Diagnostic>> {
     }
     let file = File::open(file).map_err(|error| vec![unreadable(path, &error)])?;
     recognise(path, &name, bounded(file, path)?)
+}
+
+/// The texts of files that a configuration names, looked up from `folder`. What cannot be read is left out; the reader of
+/// the configuration tells it with the place where it is named.
+pub(crate) fn named_files(names: &[String], folder: &Path) -> BTreeMap<String, String> {
+    let text = |name: &String| {
+        let path = folder.join(name);
+        let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file())?;
+        (metadata.len() <= MAX_TEXT_BYTES).then(|| fs::read_to_string(path).ok())?
+    };
+    names.iter().take(MOST_NAMED_FILES).filter_map(|name| Some((name.clone(), text(name)?))).collect()
 }
 
 fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {

@@ -1,8 +1,10 @@
 //! What the verbs share: the host, guest and plan that the words of the command line name, and the talk about them.
 
+use std::path::Path;
+
 use planner_core::answer::{PlanError, read_plan};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
-use planner_core::facts::GuestFacts;
+use planner_core::facts::{ConfiguredFacts, GuestFacts};
 use planner_core::guest::{self, GuestSpec};
 use planner_core::host::{self, Host};
 use planner_core::kernel::ReservedReport;
@@ -10,9 +12,12 @@ use planner_core::kernel::report::Question;
 use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
+use planner_core::read::vmm as configuration;
+use planner_core::read::vmm::words::Word;
 use planner_core::read::{capture, json, language};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
+use planner_core::version::Version;
 
 use crate::args::{Format, GuestArgs, KernelArgs, PictureArgs};
 use crate::flags::{Flag, Found, Read, flag, override_guest};
@@ -122,6 +127,20 @@ impl Session {
         let (host, found) = host::resolve::resolve(&facts);
         self.tell(found)?;
         Ok(host)
+    }
+
+    /// The configuration in the words of a VMM's own command line. What the VMM itself would refuse about them is part
+    /// of the answer, and not told here.
+    pub(crate) fn command(
+        &mut self,
+        words: &[String],
+        version: Option<Version>,
+    ) -> Result<ConfiguredFacts, Stop> {
+        let words: Vec<Word> = words.iter().map(|word| Word::argument(word)).collect();
+        let files = input::named_files(&configuration::files_named(&words), Path::new("."));
+        let (facts, found) = configuration::read_command(&words, version, &files);
+        self.tell(found.into_iter().filter(|found| !configuration::is_refusal(found)).collect())?;
+        Ok(facts)
     }
 
     /// The guest that a word and flags name, resolved on the host.

@@ -6,7 +6,7 @@ use planner_core::facts::{Arch, value_of};
 use planner_core::size::{PageSize, Size};
 use planner_core::version::Version;
 use planner_core::vmm::{
-    self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, VmmError, describe,
+    self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, Setting, VmmError, describe,
 };
 use serde::Serialize;
 
@@ -52,6 +52,9 @@ const QEMU_MEMORY: Size = Size::mib(128);
 /// The list, or a memory map when anything about a machine is said.
 pub(crate) fn run(args: &VmmArgs, session: &mut Session) -> Result<Output, Stop> {
     let asked = session.flag("VMM", args.vmm.as_ref(), Flag::vmm)?;
+    if !args.command.is_empty() {
+        return command_map(args, asked, session);
+    }
     let about_a_machine = [&args.machine, &args.cpu, &args.memory, &args.vcpus, &args.ipa_bits, &args.page];
     match asked {
         Some((kind, version)) if about_a_machine.into_iter().any(Option::is_some) => {
@@ -61,6 +64,26 @@ pub(crate) fn run(args: &VmmArgs, session: &mut Session) -> Result<Output, Stop>
         }
         asked => Ok(super::vmm_list::list(asked, args, session.format)),
     }
+}
+
+/// The memory map of a command line.
+fn command_map(
+    args: &VmmArgs,
+    asked: Option<(VmmKind, Option<Version>)>,
+    session: &mut Session,
+) -> Result<Output, Stop> {
+    let ipa_bits = session.flag("--ipa-bits", args.ipa_bits.as_ref(), Flag::ipa_bits)?;
+    let version = asked.and_then(|(_, version)| version);
+    let facts = session.command(&args.command, version)?;
+    if let (Some((kind, _)), Some(vmm)) = (asked, &facts.guest.vmm)
+        && vmm.kind != kind
+    {
+        let message = format!("VMM: found `{kind}`, and the command is of {}", vmm.kind);
+        return Err(session.refuse(Diagnostic::new(&codes::BAD_VALUE, vmm.origin.clone(), message)));
+    }
+    let setting = Setting { arch: arch(args).unwrap_or(Arch::X86_64), version, ipa_bits };
+    let request = vmm::configured_request(&facts, &setting);
+    Ok(told_as(&request, vmm::configured_map(&facts, &request), session.format))
 }
 
 /// The instruction set that was asked for.
@@ -117,6 +140,10 @@ fn memory_map(request: &Request, area: Option<ModuleArea>, format: Format) -> Ou
         Some(refusal) => Err(refusal),
         None => vmm::memory_map_given(request, &choice, area),
     };
+    told_as(request, made, format)
+}
+
+fn told_as(request: &Request, made: Result<MemoryMap, VmmError>, format: Format) -> Output {
     let status = if made.is_ok() { Status::Done } else { Status::Finding };
     let text = match format {
         Format::Json => json::pretty(&document(request, made)),

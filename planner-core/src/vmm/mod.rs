@@ -8,6 +8,8 @@ mod arm_gic;
 mod arm_options;
 mod arm_virt;
 mod capabilities;
+mod configured;
+mod configured_cpus;
 mod describe;
 mod kvmtool;
 mod pc;
@@ -17,6 +19,7 @@ pub mod rules;
 mod x86_cpu;
 
 pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
+pub use configured::{Setting, configured_map, configured_request};
 pub use describe::{describe, machine_type};
 pub use qemu::ModuleArea;
 

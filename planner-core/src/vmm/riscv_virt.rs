@@ -92,8 +92,31 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
             "iommu-sys" if request.version >= Version::new(10, 0) => {
                 options.iommu = value == "auto" || qemu::switch(request, name, value)?;
             }
-            "aclint" | "aia-guests" | "acpi" | "memory-backend" | "dumpdtb" | "usb" | "smp" | "memory"
-            | "firmware" | "kernel" | "initrd" | "append" | "dtb" | "graphics" | "pflash0" | "pflash1" => {}
+            "accel"
+            | "aclint"
+            | "aia-guests"
+            | "acpi"
+            | "memory-backend"
+            | "dumpdtb"
+            | "usb"
+            | "smp"
+            | "memory"
+            | "firmware"
+            | "kernel"
+            | "initrd"
+            | "append"
+            | "dtb"
+            | "graphics"
+            | "pflash0"
+            | "pflash1"
+            | "dump-guest-core"
+            | "dt-compatible"
+            | "mem-merge"
+            | "phandle-start"
+            | "suppress-vmdesc"
+            | "kernel-irqchip"
+            | "confidential-guest-support"
+            | "memory-encryption" => {}
             _ => {
                 let text = format!("Property 'virt-machine.{name}' not found");
                 return Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text));

@@ -49,6 +49,17 @@ rules! {
         "maxmem= must not lie below the boot memory, and slots= need a larger maxmem=",
         "Memory modules need an area, whose size is maxmem less the boot memory, and one gibibyte more for each slot.",
         "hw/core/machine.c machine_set_mem";
+    /// Numbers of CPUs.
+    QEMU_SMP = "M-QEMU-SMP",
+        "sockets, dies, clusters, cores and threads of -smp must multiply to maxcpus, and a machine has a most of them",
+        "What is left out is computed from the rest; a machine type before 6.2 fills sockets first, later ones cores. \
+         Levels that a machine does not have may only be 1.",
+        "hw/core/machine-smp.c machine_parse_smp_config";
+    /// Words that the VMM cannot read.
+    WORDS = "M-WORDS",
+        "the VMM refuses a word of its configuration before it makes a memory map",
+        "An option that the version does not have, a value that cannot be read, or a name that stands for nothing.",
+        "qemu: system/vl.c, util/qemu-option.c, util/keyval.c";
     /// Placement of modules.
     QEMU_DIMM = "M-QEMU-DIMM",
         "pc-dimm,addr= puts memory at an exact guest-physical address within the area for memory devices",
