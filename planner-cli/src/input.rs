@@ -176,12 +176,12 @@ fn unreadable(path: &str, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Name of a capture or description: the last component of its path without the suffixes of its format.
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     // `.` and `..` have a name only when the links are followed.
     let canonical = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
     let path = canonical.as_deref().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest"];
+    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".xml", ".sh"];
     let stem = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     if stem.is_empty() { name } else { stem.to_owned() }
 }

@@ -13,13 +13,14 @@ use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::vmm as configuration;
+use planner_core::read::vmm::Format;
 use planner_core::read::vmm::words::Word;
 use planner_core::read::{capture, json, language};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
 use planner_core::version::Version;
 
-use crate::args::{Format, GuestArgs, KernelArgs, PictureArgs};
+use crate::args::{Format as Printing, GuestArgs, KernelArgs, PictureArgs};
 use crate::flags::{Flag, Found, Read, flag, override_guest};
 use crate::input::{self, Content, Loaded};
 use crate::output::Status;
@@ -32,7 +33,7 @@ pub(crate) struct Stop(pub(crate) Status);
 /// One run of the command.
 pub(crate) struct Session {
     /// For whom to print.
-    pub(crate) format: Format,
+    pub(crate) format: Printing,
     /// What there is to say, in order.
     diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
@@ -43,6 +44,8 @@ pub(crate) struct Session {
     said: String,
     /// Whether standard input has been read.
     stdin_taken: bool,
+    /// The existing configuration that the guest came from.
+    existing: Option<ConfiguredFacts>,
 }
 
 /// What a picture shall show.
@@ -55,7 +58,7 @@ pub(crate) enum Wanted {
 
 impl Session {
     /// A run that prints like this.
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Printing) -> Self {
         let sources = Sources::new();
         Self {
             format,
@@ -64,6 +67,7 @@ impl Session {
             captures: Vec::new(),
             said: String::new(),
             stdin_taken: false,
+            existing: None,
         }
     }
 
@@ -82,7 +86,7 @@ impl Session {
 
     /// Stops when the user wants JSON of something that has none.
     pub(crate) fn no_json(&mut self, what: &str, instead: &str) -> Result<(), Stop> {
-        if self.format == Format::Human {
+        if self.format == Printing::Human {
             return Ok(());
         }
         let message = format!("{what} has no JSON form");
@@ -171,13 +175,41 @@ impl Session {
     }
 
     fn guest_facts(&mut self, word: &str, content: Content) -> Result<GuestFacts, Stop> {
-        let (facts, found) = match content {
-            Content::Description(text) => language::parse_guest(word, &text),
-            Content::Json(text) => json::parse_guest_json(word, &text),
+        let text = match &content {
+            Content::Description(text) | Content::Json(text) => text,
             Content::Capture(_) => return Err(self.refuse(no_text(word, "a guest"))),
+        };
+        if let Some(format) = configuration::recognise(text) {
+            return self.configured(format, word, text);
+        }
+        let (facts, found) = match &content {
+            Content::Json(text) => json::parse_guest_json(word, text),
+            _ => language::parse_guest(word, text),
         };
         self.tell(found)?;
         Ok(facts)
+    }
+
+    /// The guest in an existing configuration of a VMM, which is kept for the judgement.
+    fn configured(&mut self, format: Format, word: &str, text: &str) -> Result<GuestFacts, Stop> {
+        let folder = Path::new(word).parent().unwrap_or(Path::new("."));
+        let files = input::named_files(&configuration::files_in(format, word, text), folder);
+        let (facts, found) = configuration::read_text(format, word, text, None, &files);
+        for (name, text) in files {
+            self.sources.insert(&*name, text);
+        }
+        self.tell(found)?;
+        let mut guest = facts.guest.clone();
+        if guest.name.is_empty() {
+            guest.name = input::name_of(Path::new(word));
+        }
+        self.existing = Some(facts);
+        Ok(guest)
+    }
+
+    /// The existing configuration that the guest came from, if it came from one.
+    pub(crate) fn existing(&self) -> Option<&ConfiguredFacts> {
+        self.existing.as_ref()
     }
 
     fn resolve_guest(

@@ -28,6 +28,8 @@ pub struct ConfiguredFacts {
     pub smp: SmpFact,
     /// Where RAM starts, for VMMs that can be told.
     pub ram_base: Option<Gpa>,
+    /// Most guest-physical address bits that shall be used, where the VMM can be told.
+    pub address_bits: Option<u8>,
     /// Size of the 64-bit PCI window, for machines that take it outside their own options.
     pub pci_window: Option<Size>,
     /// Memory beyond the boot memory, in the order in which the VMM plugs it in.

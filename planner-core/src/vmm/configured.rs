@@ -22,7 +22,7 @@ const QEMU_MEMORY: Size = Size::mib(128);
 pub struct Setting {
     /// Instruction set, where the program does not say it.
     pub arch: Arch,
-    /// Version of the VMM, where the configuration does not say it; the newest known if absent.
+    /// Version of the VMM, if the user knows it; else what the configuration says, else the newest known.
     pub version: Option<Version>,
     /// Guest-physical address bits that the hypervisor offers, if known.
     pub ipa_bits: Option<u8>,
@@ -34,7 +34,7 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
     let vmm = facts.guest.vmm.as_ref();
     let kind = vmm.map_or(VmmKind::Qemu, |vmm| vmm.kind);
     let arch = facts.guest.arch.unwrap_or(setting.arch);
-    let version = vmm.and_then(|vmm| vmm.version).or(setting.version).unwrap_or_else(|| newest(kind));
+    let version = setting.version.or(vmm.and_then(|vmm| vmm.version)).unwrap_or_else(|| newest(kind));
     let machine = vmm.and_then(|vmm| vmm.machine.clone()).unwrap_or_default();
     let cpu = vmm.and_then(|vmm| vmm.cpu.clone()).unwrap_or_default();
     let memory = facts.guest.memory.as_ref();
@@ -45,7 +45,11 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
         machine: if kind == VmmKind::Qemu { qemu_machine(facts, arch, machine) } else { machine },
         cpu,
         vcpus: cpus::most(facts),
-        ipa_bits: setting.ipa_bits.filter(|_| facts.accelerator != Some(Accelerator::Emulated)),
+        ipa_bits: setting
+            .ipa_bits
+            .filter(|_| facts.accelerator != Some(Accelerator::Emulated))
+            .map(|bits| facts.address_bits.map_or(bits, |most| most.min(bits)))
+            .or(facts.address_bits),
         memory: facts.boot.unwrap_or(if kind == VmmKind::Qemu { QEMU_MEMORY } else { Size::ZERO }),
         pages: memory.and_then(|memory| memory.pages).unwrap_or(PageSize::K4),
         hotplug: Size::ZERO,
