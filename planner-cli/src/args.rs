@@ -35,7 +35,8 @@ Exit status: 0 done, the guest fits, all checks hold; 1 a finding: no layout, a 
 
 HOST is a description (*.host), the same as JSON, a capture directory laid out like the live system,
 a capture .tar.gz, `live` for this machine, or - for standard input.
-GUEST is a description (*.guest), the same as JSON, or flags such as --memory 16G.";
+GUEST is a description (*.guest), the same as JSON, flags such as --memory 16G, or what you run already: a
+command line or script of QEMU, kvmtool, crosvm or cloud-hypervisor, libvirt's XML, cloud-hypervisor's JSON.";
 
 /// How to print.
 #[derive(Args, Debug)]

@@ -81,7 +81,8 @@ fn command_map(
         let message = format!("VMM: found `{kind}`, and the command is of {}", vmm.kind);
         return Err(session.refuse(Diagnostic::new(&codes::BAD_VALUE, vmm.origin.clone(), message)));
     }
-    let setting = Setting { arch: arch(args).unwrap_or(Arch::X86_64), version, ipa_bits };
+    let machine = facts.guest.vmm.as_ref().and_then(|vmm| vmm.machine.as_deref()).unwrap_or_default();
+    let setting = Setting { arch: arch(args).unwrap_or(usual_arch(machine)), version, ipa_bits };
     let request = vmm::configured_request(&facts, &setting);
     Ok(told_as(&request, vmm::configured_map(&facts, &request), session.format))
 }
@@ -89,6 +90,11 @@ fn command_map(
 /// The instruction set that was asked for.
 pub(crate) fn arch(args: &VmmArgs) -> Option<Arch> {
     args.arch.as_deref().and_then(|word| value_of(&Arch::WORDS, word))
+}
+
+/// The instruction set that a machine type of this name is meant for, where nothing else says it.
+fn usual_arch(machine: &str) -> Arch {
+    if machine.starts_with("pc") || machine.starts_with("q35") { Arch::X86_64 } else { Arch::Aarch64 }
 }
 
 fn request(
@@ -100,7 +106,6 @@ fn request(
     let memory = session.flag("--memory", args.memory.as_ref(), Flag::memory)?;
     let said = args.memory.is_some();
     let machine = args.machine.clone().unwrap_or_default();
-    let is_pc = machine.starts_with("pc") || machine.starts_with("q35");
     let hotplug = memory.as_ref().and_then(|memory| memory.hotplug).unwrap_or(Size::ZERO);
     let slots = memory.as_ref().and_then(|memory| memory.slots);
     let size = match memory {
@@ -111,7 +116,7 @@ fn request(
     let request = Request {
         kind,
         version,
-        arch: arch(args).unwrap_or(if is_pc { Arch::X86_64 } else { Arch::Aarch64 }),
+        arch: arch(args).unwrap_or(usual_arch(&machine)),
         machine,
         cpu: args.cpu.clone().unwrap_or_default(),
         vcpus: session.flag("--vcpus", args.vcpus.as_ref(), Flag::positive)?.unwrap_or(1),

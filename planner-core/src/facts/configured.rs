@@ -99,6 +99,8 @@ pub struct ModuleFact {
     pub option: String,
     /// What the VMM refuses about the option itself.
     pub fault: Option<String>,
+    /// What it refuses when it plugs the module in.
+    pub plug_fault: Option<String>,
     /// Where it was said.
     pub origin: Origin,
 }

@@ -17,6 +17,9 @@ use crate::version::Version;
 /// QEMU's memory without `-m` (hw/core/machine.c, `machine_class_init`: `default_ram_size`).
 const QEMU_MEMORY: Size = Size::mib(128);
 
+/// The QEMU that brought `-device arm-smmuv3`.
+const SMMU_DEVICE_SINCE: Version = Version::new(11, 0);
+
 /// What the configuration itself does not say.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Setting {
@@ -54,12 +57,16 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
         pages: memory.and_then(|memory| memory.pages).unwrap_or(PageSize::K4),
         hotplug: Size::ZERO,
         slots: facts.slots.unwrap_or(0),
-        viommu: facts.guest.viommu.filter(|_| facts.smmus.is_empty()).unwrap_or(
-            match facts.smmus.is_empty() {
-                true => Viommu::None,
-                false => Viommu::SmmuV3,
-            },
-        ),
+        viommu: viommu(facts, version),
+    }
+}
+
+/// What the board makes room for: any SMMU that is a device, with `accel=on` or without.
+fn viommu(facts: &ConfiguredFacts, version: Version) -> Viommu {
+    match (facts.smmus.is_empty(), facts.guest.viommu) {
+        (false, _) if version >= SMMU_DEVICE_SINCE => Viommu::SmmuV3,
+        (false, _) | (true, None) => Viommu::None,
+        (true, Some(viommu)) => viommu,
     }
 }
 
@@ -119,7 +126,8 @@ fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, Vmm
         other => other,
     };
     refused_at(facts, request, Stage::Backends)?;
-    let board = board.map_err(|error| quoted_smmu(error, facts))?;
+    let board = board?;
+    check_smmus(facts, request)?;
     let mut map = plug_in(facts, request, &board)?;
     add_smmus(facts, &mut map);
     Ok(map)
@@ -198,12 +206,16 @@ fn choice(facts: &ConfiguredFacts, request: &Request, dimms: Vec<Dimm>) -> Choic
     }
 }
 
-/// An `arm-smmuv3` that the version does not have is quoted with its whole option.
-fn quoted_smmu(mut error: VmmError, facts: &ConfiguredFacts) -> VmmError {
-    if let Some(option) = facts.smmus.first().filter(|_| error.rule == rules::QEMU_VIRT_SMMU) {
-        error.text = error.text.replacen("-device arm-smmuv3:", &format!("{option}:"), 1);
-    }
-    error
+/// `arm-smmuv3` devices came with 11.0; before, the board alone could make one (system/qdev-monitor.c,
+/// `qdev_get_device_class`).
+fn check_smmus(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmError> {
+    let Some(option) = facts.smmus.first() else { return Ok(()) };
+    let text = match request.arch {
+        Arch::Aarch64 if request.version >= SMMU_DEVICE_SINCE => return Ok(()),
+        Arch::Aarch64 => "Parameter 'driver' expects a pluggable device type",
+        _ => "'arm-smmuv3' is not a valid device model name",
+    };
+    Err(qemu::refusal(request.arch, rules::QEMU_VIRT_SMMU, format_args!("{option}: {text}")))
 }
 
 /// Plugs the modules in one by one; those without an address go to the first gap (hw/mem/memory-device.c,
@@ -218,10 +230,9 @@ fn plug_in(facts: &ConfiguredFacts, request: &Request, board: &MemoryMap) -> Res
             let text = format!("{}: {text}", module.option);
             qemu::refusal(request.arch, rules::QEMU_DIMM, text)
         };
-        if let Some(text) = missing_firmware(facts, request) {
-            return Err(refuse(text));
-        }
-        if let Some(fault) = &module.fault {
+        let fault =
+            module.fault.as_deref().or(missing_firmware(facts, request)).or(module.plug_fault.as_deref());
+        if let Some(fault) = fault {
             return Err(refuse(fault));
         }
         let span = match (module.at, area_span) {

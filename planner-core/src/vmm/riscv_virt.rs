@@ -160,8 +160,8 @@ fn refuse_modules(request: &Request, choice: &Choice, area: Option<ModuleArea>) 
     if !choice.dimms.is_empty() {
         return refuse("'pc-dimm' is not a valid device model name");
     }
-    let wanted = !choice.hotplug.is_empty() || !request.hotplug.is_zero();
-    if wanted || area.is_some_and(|area| area.max_memory.is_some_and(|max| max > choice.boot)) {
+    // A maxmem= beyond the memory is taken and has no effect.
+    if !choice.hotplug.is_empty() || (area.is_none() && !request.hotplug.is_zero()) {
         return refuse("the machine has no area for memory modules");
     }
     Ok(())

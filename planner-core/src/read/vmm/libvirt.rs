@@ -242,14 +242,14 @@ impl Words<'_> {
         else {
             return;
         };
-        let mut text = format!("size={}B", boot.bytes());
+        let mut text = format!("size={}", written(boot));
         if let Some(most) = domain.child("maxMemory")
             && let Some(size) = self.size(most)
         {
             text.push_str(&format!(
-                ",slots={},maxmem={}B",
+                ",slots={},maxmem={}",
                 value(most.attribute("slots").unwrap_or("0")),
-                size.bytes()
+                written(size)
             ));
         }
         self.push("-m", text, node);
@@ -269,11 +269,11 @@ impl Words<'_> {
     /// A backend for each cell, or one for all memory where its pages matter.
     fn backends(&mut self, domain: &Node, cells: &[(&Node, Size)], boot: Size) {
         let pages = domain.at(&["memoryBacking", "hugepages"]);
-        for (index, (cell, size)) in cells.iter().enumerate() {
+        for (index, &(cell, size)) in cells.iter().enumerate() {
             let id = cell.attribute("id").map_or_else(|| index.to_string(), str::to_owned);
             let host = host_node(domain, &id);
             let kind = self.backend(pages, Some(&id));
-            let text = format!("{kind},id=ram-node{},size={}B{host}", value(&id), size.bytes());
+            let text = format!("{kind},id=ram-node{},size={}{host}", value(&id), written(size));
             self.push("-object", text, cell);
             let cpus = cell.attribute("cpus").map(cpu_ranges).unwrap_or_default();
             let text = format!("node,nodeid={}{cpus},memdev=ram-node{}", value(&id), value(&id));
@@ -281,7 +281,7 @@ impl Words<'_> {
         }
         if let (true, Some(node)) = (cells.is_empty(), pages) {
             let kind = self.backend(pages, None);
-            self.push("-object", format!("{kind},id=ram,size={}B", boot.bytes()), node);
+            self.push("-object", format!("{kind},id=ram,size={}", written(boot)), node);
             self.push("-machine", "memory-backend=ram".into(), node);
         }
     }
@@ -298,7 +298,7 @@ impl Words<'_> {
             .or(pages.all("page").find(|page| page.attribute("nodeset").is_none()));
         let size = page.and_then(|page| self.size_of(page.attribute("size").unwrap_or_default(), page));
         match size {
-            Some(size) => format!("memory-backend-memfd,hugetlb=on,hugetlbsize={}B", size.bytes()),
+            Some(size) => format!("memory-backend-memfd,hugetlb=on,hugetlbsize={}", written(size)),
             None => "memory-backend-memfd,hugetlb=on".into(),
         }
     }
@@ -360,9 +360,9 @@ impl Words<'_> {
         };
         let pages = device.at(&["source", "pagesize"]).and_then(|node| self.size(node));
         let pages =
-            pages.map_or_else(String::new, |size| format!(",hugetlb=on,hugetlbsize={}B", size.bytes()));
+            pages.map_or_else(String::new, |size| format!(",hugetlb=on,hugetlbsize={}", written(size)));
         let kind = if pages.is_empty() { "memory-backend-ram" } else { "memory-backend-memfd" };
-        self.push("-object", format!("{kind},id=mem{index},size={}B{pages}", size.bytes()), device);
+        self.push("-object", format!("{kind},id=mem{index},size={}{pages}", written(size)), device);
         let address = device.child("address").and_then(|address| address.attribute("base"));
         let address =
             address.or(device.at(&["target", "address"]).and_then(|address| address.attribute("base")));
@@ -386,12 +386,12 @@ impl Words<'_> {
         let machine =
             domain.at(&["os", "type"]).and_then(|kind| kind.attribute("machine")).unwrap_or_default();
         if machine.starts_with("virt") {
-            self.push("-machine", format!("highmem-mmio-size={}B", size.bytes()), node);
+            self.push("-machine", format!("highmem-mmio-size={}", written(size)), node);
             return;
         }
         let bridge =
             if device.attribute("model") == Some("pci-root") { "i440FX-pcihost" } else { "q35-pcihost" };
-        self.push("-global", format!("{bridge}.pci-hole64-size={}B", size.bytes()), node);
+        self.push("-global", format!("{bridge}.pci-hole64-size={}", written(size)), node);
     }
 
     fn iommu(&mut self, device: &Node) {
@@ -441,6 +441,12 @@ impl Words<'_> {
         }
         size.map(Size::from_bytes)
     }
+}
+
+/// A size as QEMU reads it wherever it stands: a bare number behind `-m` would be MiB.
+fn written(size: Size) -> String {
+    let compact = size.compact();
+    if compact.ends_with(|c: char| c.is_ascii_digit()) { format!("{compact}B") } else { compact }
 }
 
 /// A text as a value of a QEMU option.

@@ -77,7 +77,9 @@ pub fn read(words: &[Word], version: Option<Version>, files: &Files) -> (Configu
 #[must_use]
 pub fn is_program(word: &str) -> bool {
     let name = base_name(word);
-    name.starts_with("qemu-system-") || matches!(name, "qemu-kvm" | "kvm")
+    let target = name.strip_prefix("qemu-system-");
+    let is_target = |target: &str| target.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    target.is_some_and(is_target) || matches!(name, "qemu-kvm" | "kvm")
 }
 
 fn base_name(word: &str) -> &str {
@@ -242,6 +244,12 @@ impl Line {
             cpu: machine::cpu(self),
             origin: self.origin.clone(),
         });
+        if let Some(pair) =
+            self.machine.iter().find(|pair| pair.name == "accel" && !self.accelerators.is_empty())
+        {
+            let text = "The -accel and \"-machine accel=\" options are incompatible";
+            sink.refuse(Stage::Machine, pair.origin.clone(), text);
+        }
         devices::read(self, &mut facts, sink);
         memory::read(self, &mut facts, sink);
         facts

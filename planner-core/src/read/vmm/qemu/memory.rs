@@ -17,6 +17,8 @@ use crate::size::{PageSize, Size};
 const DEFAULT_MEMORY: Size = Size::mib(128);
 /// `-m` is rounded up to this (system/vl.c, `parse_memory_options`).
 const MEMORY_ALIGN: Size = Size::kib(8);
+/// Most memory devices that are read: more than there are slots.
+const MOST_MODULES: usize = 300;
 /// backends/hostmem*.c.
 const BACKENDS: &[&str] = &[
     "memory-backend-ram",
@@ -318,6 +320,14 @@ fn modules(
 ) {
     for options in &line.devices {
         let Some(kind) = module_kind(options) else { continue };
+        if facts.modules.len() >= MOST_MODULES {
+            sink.say(
+                &codes::TOO_LONG,
+                options.origin.clone(),
+                format!("there are more than {MOST_MODULES} memory devices"),
+            );
+            return;
+        }
         let memdev = options.get("memdev");
         let backend = memdev.and_then(|id| backends.get(id));
         let at = options.get("addr").or(options.get("memaddr"));
@@ -326,13 +336,14 @@ fn modules(
         let fault = match (memdev, backend, address) {
             (Some(id), None, _) => Some(format!("Device '{id}' not found")),
             (_, _, Some(None)) => Some("Parameter 'addr' expects integer".to_owned()),
-            (None, _, _) => Some("'memdev' property must be set".to_owned()),
-            (Some(id), _, _) if !busy.insert(id.to_owned()) => {
-                Some(format!("can't use already busy memdev: {id}"))
-            }
-            _ => slot_fault(options, facts, kind),
+            _ => None,
         };
-        if let Some(fault) = &fault {
+        let plug_fault = match memdev {
+            None => Some("'memdev' property must be set".to_owned()),
+            Some(id) if !busy.insert(id.to_owned()) => Some(format!("can't use already busy memdev: {id}")),
+            Some(_) => slot_fault(options, facts, kind),
+        };
+        for fault in fault.iter().chain(&plug_fault) {
             let text = format!("the VMM refuses this: {}: {fault}", options.option);
             sink.tell(Diagnostic::new(&codes::REFUSED, options.origin.clone(), text));
         }
@@ -343,6 +354,7 @@ fn modules(
             at: address.flatten().filter(|at| kind == ModuleKind::Dimm || at.get() != 0),
             option: options.option.clone(),
             fault,
+            plug_fault,
             origin: options.origin.clone(),
         });
     }
