@@ -35,7 +35,8 @@ Exit status: 0 done, the guest fits, all checks hold; 1 a finding: no layout, a 
 
 HOST is a description (*.host), the same as JSON, a capture directory laid out like the live system,
 a capture .tar.gz, `live` for this machine, or - for standard input.
-GUEST is a description (*.guest), the same as JSON, or flags such as --memory 16G.";
+GUEST is a description (*.guest), the same as JSON, flags such as --memory 16G, or what you run already: a
+command line or script of QEMU, kvmtool, crosvm or cloud-hypervisor, libvirt's XML, cloud-hypervisor's JSON.";
 
 /// How to print.
 #[derive(Args, Debug)]
@@ -330,7 +331,8 @@ pub(crate) struct RulesArgs {
 Examples:
   planner vmm                               the VMMs known
   planner vmm qemu=11.1                     what this version can express
-  planner vmm qemu=11.1 --machine virt,gic-version=3 --cpu neoverse-n1 --vcpus 8 --memory 1G --json")]
+  planner vmm qemu=11.1 --machine virt,gic-version=3 --cpu neoverse-n1 --vcpus 8 --memory 1G --json
+  planner vmm qemu=11.1.3 -- qemu-system-aarch64 -machine virt -cpu neoverse-n1 -m 1G")]
 pub(crate) struct VmmArgs {
     /// A VMM, perhaps with its version: qemu=11.1
     #[arg(value_name = "VMM[=VERSION]")]
@@ -359,6 +361,10 @@ pub(crate) struct VmmArgs {
     /// Guest-physical address bits that the hypervisor offers
     #[arg(long, value_name = "N")]
     pub(crate) ipa_bits: Option<String>,
+    /// The command line of a VMM instead of flags: print the memory map that it makes
+    #[arg(last = true, value_name = "COMMAND", allow_hyphen_values = true)]
+    #[arg(conflicts_with_all = ["machine", "cpu", "memory", "vcpus", "page", "viommu"])]
+    pub(crate) command: Vec<String>,
 }
 
 /// `planner explain`

@@ -3,6 +3,7 @@
 //! Kinds are recognised by content, not by name. Nothing is understood here beyond the kind; texts go to the readers of
 //! the language, captures become a [`Tree`].
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -17,6 +18,9 @@ mod directory;
 
 /// Most bytes of a description or of JSON. A text of this size has a hundred thousand lines.
 const MAX_TEXT_BYTES: u64 = 16 * MIB;
+
+/// Most files that a configuration may name.
+const MOST_NAMED_FILES: usize = 64;
 
 /// An input in memory.
 #[derive(Debug)]
@@ -83,6 +87,17 @@ pub(crate) fn recordings_in(word: &str) -> Vec<String> {
     let mut files: Vec<String> = paths.filter(|path| path.ends_with(".json")).collect();
     files.sort_unstable();
     if files.is_empty() { itself } else { files }
+}
+
+/// The texts of files that a configuration names, looked up from `folder`. What cannot be read is left out; the reader of
+/// the configuration tells it with the place where it is named.
+pub(crate) fn named_files(names: &[String], folder: &Path) -> BTreeMap<String, String> {
+    let text = |name: &String| {
+        let path = folder.join(name);
+        let metadata = fs::metadata(&path).ok().filter(|metadata| metadata.is_file())?;
+        (metadata.len() <= MAX_TEXT_BYTES).then(|| fs::read_to_string(path).ok())?
+    };
+    names.iter().take(MOST_NAMED_FILES).filter_map(|name| Some((name.clone(), text(name)?))).collect()
 }
 
 fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
@@ -184,12 +199,12 @@ fn unreadable(path: &str, error: &std::io::Error) -> Diagnostic {
 }
 
 /// Name of a capture or description: the last component of its path without the suffixes of its format.
-fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     // `.` and `..` have a name only when the links are followed.
     let canonical = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
     let path = canonical.as_deref().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".dtb"];
+    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".dtb", ".xml", ".sh"];
     let stem = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     if stem.is_empty() { name } else { stem.to_owned() }
 }

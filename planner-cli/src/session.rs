@@ -1,8 +1,10 @@
 //! What the verbs share: the host, guest and plan that the words of the command line name, and the talk about them.
 
+use std::path::Path;
+
 use planner_core::answer::{PlanError, read_plan};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
-use planner_core::facts::{GuestFacts, HostFacts};
+use planner_core::facts::{ConfiguredFacts, GuestFacts, HostFacts};
 use planner_core::guest::{self, GuestSpec};
 use planner_core::host::besides::faults_besides;
 use planner_core::host::{self, Host};
@@ -11,11 +13,15 @@ use planner_core::kernel::report::Question;
 use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
+use planner_core::read::vmm as configuration;
+use planner_core::read::vmm::Format;
+use planner_core::read::vmm::words::Word;
 use planner_core::read::{capture, fdt, json, language};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
+use planner_core::version::Version;
 
-use crate::args::{Format, GuestArgs, KernelArgs, PictureArgs};
+use crate::args::{Format as Printing, GuestArgs, KernelArgs, PictureArgs};
 use crate::flags::{Flag, Found, Read, flag, override_guest};
 use crate::input::{self, Content, Loaded};
 use crate::output::Status;
@@ -28,7 +34,7 @@ pub(crate) struct Stop(pub(crate) Status);
 /// One run of the command.
 pub(crate) struct Session {
     /// For whom to print.
-    pub(crate) format: Format,
+    pub(crate) format: Printing,
     /// What there is to say, in order.
     diagnostics: Vec<Diagnostic>,
     /// The texts that diagnostics point into.
@@ -39,6 +45,8 @@ pub(crate) struct Session {
     said: String,
     /// Whether standard input has been read.
     stdin_taken: bool,
+    /// The existing configuration that the guest came from.
+    existing: Option<ConfiguredFacts>,
 }
 
 /// What a devicetree says about the host of this name. Where the file lies must not show in what is printed.
@@ -57,7 +65,7 @@ pub(crate) enum Wanted {
 
 impl Session {
     /// A run that prints like this.
-    pub(crate) fn new(format: Format) -> Self {
+    pub(crate) fn new(format: Printing) -> Self {
         let sources = Sources::new();
         Self {
             format,
@@ -66,6 +74,7 @@ impl Session {
             captures: Vec::new(),
             said: String::new(),
             stdin_taken: false,
+            existing: None,
         }
     }
 
@@ -84,7 +93,7 @@ impl Session {
 
     /// Stops when the user wants JSON of something that has none.
     pub(crate) fn no_json(&mut self, what: &str, instead: &str) -> Result<(), Stop> {
-        if self.format == Format::Human {
+        if self.format == Printing::Human {
             return Ok(());
         }
         let message = format!("{what} has no JSON form");
@@ -149,6 +158,20 @@ impl Session {
         host
     }
 
+    /// The configuration in the words of a VMM's own command line. What the VMM itself would refuse about them is part
+    /// of the answer, and not told here.
+    pub(crate) fn command(
+        &mut self,
+        words: &[String],
+        version: Option<Version>,
+    ) -> Result<ConfiguredFacts, Stop> {
+        let words: Vec<Word> = words.iter().map(|word| Word::argument(word)).collect();
+        let files = input::named_files(&configuration::files_named(&words), Path::new("."));
+        let (facts, found) = configuration::read_command(&words, version, &files);
+        self.tell(found.into_iter().filter(|found| !configuration::is_refusal(found)).collect())?;
+        Ok(facts)
+    }
+
     /// The guest that a word and flags name, resolved on the host.
     pub(crate) fn guest(
         &mut self,
@@ -177,13 +200,41 @@ impl Session {
     }
 
     fn guest_facts(&mut self, word: &str, content: Content) -> Result<GuestFacts, Stop> {
-        let (facts, found) = match content {
-            Content::Description(text) => language::parse_guest(word, &text),
-            Content::Json(text) => json::parse_guest_json(word, &text),
+        let text = match &content {
+            Content::Description(text) | Content::Json(text) => text,
             Content::Capture(_) | Content::DeviceTree(_) => return Err(self.refuse(no_text(word, "a guest"))),
+        };
+        if let Some(format) = configuration::recognise(text) {
+            return self.configured(format, word, text);
+        }
+        let (facts, found) = match &content {
+            Content::Json(text) => json::parse_guest_json(word, text),
+            _ => language::parse_guest(word, text),
         };
         self.tell(found)?;
         Ok(facts)
+    }
+
+    /// The guest in an existing configuration of a VMM, which is kept for the judgement.
+    fn configured(&mut self, format: Format, word: &str, text: &str) -> Result<GuestFacts, Stop> {
+        let folder = Path::new(word).parent().unwrap_or(Path::new("."));
+        let files = input::named_files(&configuration::files_in(format, word, text), folder);
+        let (facts, found) = configuration::read_text(format, word, text, None, &files);
+        for (name, text) in files {
+            self.sources.insert(&*name, text);
+        }
+        self.tell(found)?;
+        let mut guest = facts.guest.clone();
+        if guest.name.is_empty() {
+            guest.name = input::name_of(Path::new(word));
+        }
+        self.existing = Some(facts);
+        Ok(guest)
+    }
+
+    /// The existing configuration that the guest came from, if it came from one.
+    pub(crate) fn existing(&self) -> Option<&ConfiguredFacts> {
+        self.existing.as_ref()
     }
 
     fn resolve_guest(

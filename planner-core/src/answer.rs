@@ -5,6 +5,8 @@ use serde::Serialize;
 
 use crate::advise::{self, Fix};
 use crate::emit::{self, OutputFile};
+use crate::existing::{AsItStands, changes, judge};
+use crate::facts::ConfiguredFacts;
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::ids::GroupId;
@@ -61,6 +63,16 @@ pub fn answer_given(host: &Host, reserved: ReservedReport, guest: &GuestSpec) ->
     }
 }
 
+/// What becomes of the configuration that a guest came from, as it stands, with what the answer changes about it.
+#[must_use]
+pub fn as_it_stands(host: &Host, guest: &GuestSpec, answer: &Answer, facts: &ConfiguredFacts) -> AsItStands {
+    let mut judgement = judge(host, &answer.reserved, guest, facts);
+    if let Outcome::Plan(plan) = &answer.outcome {
+        judgement.changes = changes(&judgement, plan);
+    }
+    judgement
+}
+
 /// The picture of an answer: the plan, or RAM as the VMM would put it and what it runs into, as the groups that the layout
 /// minds see it.
 #[must_use]
@@ -110,6 +122,9 @@ pub struct FittingDocument {
     pub options: Vec<VmmOption>,
     /// Configuration of the VMM, a file each.
     pub config: Vec<OutputFile>,
+    /// What becomes of the guest as its existing configuration stands, if it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_it_stands: Option<AsItStands>,
 }
 
 /// Why there is no plan, and what would help.
@@ -127,6 +142,9 @@ pub struct ImpossibleDocument {
     pub vmm: VmmSummary,
     /// Why.
     pub conflict: ConflictDocument,
+    /// What becomes of the guest as its existing configuration stands, if it came from one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_it_stands: Option<AsItStands>,
 }
 
 /// A conflict with its fixes.
@@ -152,6 +170,7 @@ impl PlanDocument {
                 plan: (**plan).clone(),
                 options: emit::options(plan),
                 config: configuration(plan),
+                as_it_stands: None,
             }),
             Outcome::Conflict { conflict, fixes } => Self::Impossible(ImpossibleDocument {
                 schema: PLAN_SCHEMA.into(),
@@ -165,8 +184,19 @@ impl PlanDocument {
                 guest: guest.clone(),
                 vmm: VmmSummary { name: guest.vmm, version: guest.version, machine: guest.machine.clone() },
                 conflict: ConflictDocument { conflict: conflict.clone(), fixes: fixes.clone() },
+                as_it_stands: None,
             }),
         }
+    }
+
+    /// With the judgement of the configuration that the guest came from.
+    #[must_use]
+    pub fn beside(mut self, judgement: Option<AsItStands>) -> Self {
+        match &mut self {
+            Self::Fits(document) => document.as_it_stands = judgement,
+            Self::Impossible(document) => document.as_it_stands = judgement,
+        }
+        self
     }
 }
 

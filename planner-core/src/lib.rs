@@ -66,5 +66,6 @@ pub mod emit;
 pub mod map;
 
 // All rooms together.
+pub mod existing;
 pub mod advise;
 pub mod answer;

@@ -26,13 +26,18 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     // Syntax only.
     ("emit", &["facts", "guest"], &["vmm", "plan"]),
     ("map", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
+    // A configuration as it stands, beside the plan that it could become.
+    ("existing", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
     // The two that look back on all of it.
     ("advise", ALL_BUT_THE_LAST, &[]),
     ("explain", ALL_BUT_THE_LAST, &[]),
     // All of it in one call.
     (
         "answer",
-        &["facts", "read", "host", "kernel", "vmm", "guest", "plan", "verify", "emit", "map", "advise"],
+        &[
+            "facts", "read", "host", "kernel", "vmm", "guest", "plan", "verify", "emit", "map", "advise",
+            "existing",
+        ],
         &[],
     ),
 ];

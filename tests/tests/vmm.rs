@@ -434,7 +434,7 @@ fn cpu_models_are_refused_in_qemus_words() {
         (
             Arch::X86_64,
             "EPYC,phys-bits=60",
-            "qemu-system-x86_64: phys-bits should be between 32 and 52 (but is 60)",
+            "qemu-system-x86_64: phys-bits should be between 32 and 52  (but is 60)",
         ),
     ];
     for (arch, cpu, message) in cases {

@@ -1,14 +1,15 @@
-//! Every recorded QEMU command line, replayed through the model of that QEMU: whole maps and exact refusals.
+//! Every recorded QEMU command line, read word by word and put to the model of that QEMU: whole maps and exact refusals.
 //!
 //! The recordings are described in `vectors/vmm/README.md`.
 #![expect(clippy::unwrap_used, reason = "a recording that cannot be read fails the test")]
 
 use planner_core::addr::{Address, Gpa, Span};
 use planner_core::facts::Arch;
-use planner_core::facts::guest::{Viommu, VmmKind};
-use planner_core::size::{PageSize, Size, parse_number};
+use planner_core::read::vmm::words::Word;
+use planner_core::read::vmm::{is_refusal, read_command};
+use planner_core::size::{Size, parse_number};
 use planner_core::vmm::{
-    Choice, Dimm, Knob, MapRegion, MemoryMap, ModuleArea, RegionKind, Request, VmmError, memory_map_given,
+    MapRegion, MemoryMap, RegionKind, Setting, VmmError, configured_map, configured_request,
 };
 use serde_json::Value;
 
@@ -17,82 +18,29 @@ fn vectors() -> Value {
     serde_json::from_str(include_str!("../vectors/vmm/qemu-virt-vectors.json")).unwrap()
 }
 
-/// A command line as far as the map depends on it.
-struct Line {
-    request: Request,
-    choice: Choice,
-    area: ModuleArea,
+/// What the planner makes of the command line of a row, word by word as it was typed.
+fn map(program: &str, row: &Value) -> Result<MemoryMap, VmmError> {
+    let mut words = vec![row["binary"].as_str().unwrap_or(program).to_owned()];
+    let args = strings(&row["args"]);
+    words.extend(
+        row["machine"]
+            .as_str()
+            .filter(|_| !args[0].starts_with("-m"))
+            .into_iter()
+            .flat_map(|machine| ["-machine".to_owned(), machine.to_owned()]),
+    );
+    words.extend(args.into_iter().filter(|word| !word.starts_with("qemu-system")));
+    map_of(&words, row["qemu"].as_str().unwrap())
 }
 
-impl Line {
-    fn map(&self) -> Result<MemoryMap, VmmError> {
-        memory_map_given(&self.request, &self.choice, Some(self.area))
-    }
-}
-
-/// Reads the options of a QEMU command line that the recordings use. A machine outside `args` is given apart.
-fn line(qemu: &str, arch: Arch, machine: Option<&str>, args: &[String]) -> Line {
-    let mut line = Line {
-        request: Request {
-            kind: VmmKind::Qemu,
-            version: qemu.parse().unwrap(),
-            arch,
-            machine: machine.unwrap_or_default().into(),
-            cpu: String::new(),
-            vcpus: 1,
-            ipa_bits: None,
-            memory: Size::ZERO,
-            pages: PageSize::K4,
-            hotplug: Size::ZERO,
-            slots: 0,
-            viommu: Viommu::None,
-        },
-        choice: Choice { knobs: vec![], boot: Size::ZERO, dimms: vec![], hotplug: vec![] },
-        area: ModuleArea { max_memory: None, slots: None },
-    };
-    let mut backends = Vec::new();
-    for pair in args.windows(2) {
-        let [option, value] = pair else { unreachable!() };
-        match option.as_str() {
-            "-machine" | "-M" => line.request.machine = value.clone(),
-            "-cpu" => line.request.cpu = value.clone(),
-            "-smp" => line.request.vcpus = value.parse().unwrap(),
-            "-m" => read_memory(value, &mut line),
-            "-object" => backends.push((property(value, "id").unwrap(), property(value, "size").unwrap())),
-            "-global" => {
-                let size = value.split_once("pci-hole64-size=").unwrap().1;
-                line.choice.knobs.push(Knob::PciHole64Size { size: size_of(size) });
-            }
-            "-device" => read_device(value, &backends, &mut line),
-            _ => {}
-        }
-    }
-    line
-}
-
-fn read_memory(text: &str, line: &mut Line) {
-    let boot = size_of(text.split(',').next().unwrap());
-    line.request.memory = boot;
-    line.choice.boot = boot;
-    line.area.max_memory = property(text, "maxmem").map(size_of);
-    line.area.slots = property(text, "slots").map(|slots| slots.parse().unwrap());
-}
-
-/// A module without an address goes to the start of the area, which the caller knows only afterwards.
-fn read_device(text: &str, backends: &[(&str, &str)], line: &mut Line) {
-    let Some(at) = property(text, "addr") else { return };
-    let backend = property(text, "memdev").unwrap();
-    let size = backends.iter().find(|(id, _)| *id == backend).unwrap().1;
-    let at = Gpa::new(parse_number(at).unwrap());
-    line.choice.dimms.push(Dimm { span: Span::from_start_size(at, size_of(size)).unwrap() });
-}
-
-fn property<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.split(',').find_map(|part| part.strip_prefix(name)?.strip_prefix('='))
-}
-
-fn size_of(text: &str) -> Size {
-    Size::from_bytes(parse_number(text).unwrap())
+fn map_of(words: &[String], qemu: &str) -> Result<MemoryMap, VmmError> {
+    let version = Some(qemu.parse().unwrap());
+    let words: Vec<Word> = words.iter().map(|word| Word::argument(word)).collect();
+    let (facts, found) = read_command(&words, version, &Default::default());
+    let doubtful: Vec<_> = found.iter().filter(|found| !is_refusal(found)).collect();
+    assert!(doubtful.is_empty(), "{doubtful:?} of {words:?}");
+    let setting = Setting { arch: Arch::Aarch64, version, ipa_bits: None };
+    configured_map(&facts, &configured_request(&facts, &setting))
 }
 
 fn strings(value: &Value) -> Vec<String> {
@@ -137,19 +85,15 @@ fn replay(group: &str, compare: impl Fn(&Value)) -> usize {
 
 #[test]
 fn arm_virt() {
-    let rows = replay("arm_virt", |row| {
-        let machine = row["machine"].as_str();
-        let line = line(row["qemu"].as_str().unwrap(), Arch::Aarch64, machine, &strings(&row["args"]));
-        match line.map() {
-            Err(error) => {
-                assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
-                assert_eq!(error.text, refusal(row), "{row}");
-            }
-            Ok(map) => {
-                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
-                compare_arm(&map, row);
-                assert_disjoint(&map, row);
-            }
+    let rows = replay("arm_virt", |row| match map("qemu-system-aarch64", row) {
+        Err(error) => {
+            assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
+            assert_eq!(error.text, refusal(row), "{row}");
+        }
+        Ok(map) => {
+            assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+            compare_arm(&map, row);
+            assert_disjoint(&map, row);
         }
     });
     assert_eq!(rows, 388);
@@ -241,9 +185,7 @@ fn compare_gic(map: &MemoryMap, row: &Value) {
 #[test]
 fn riscv_virt() {
     let rows = replay("riscv_virt", |row| {
-        let machine = row["machine"].as_str();
-        let line = line(row["qemu"].as_str().unwrap(), Arch::Riscv64, machine, &strings(&row["args"]));
-        let map = line.map().unwrap_or_else(|error| panic!("{} for {row}", error.text));
+        let map = map("qemu-system-riscv64", row).unwrap_or_else(|error| panic!("{} for {row}", error.text));
         compare_memory(&map, row);
         compare_pcie(&map, row);
         compare_platform(&map, row);
@@ -254,18 +196,15 @@ fn riscv_virt() {
 
 #[test]
 fn x86_pc_q35() {
-    let rows = replay("x86_pc_q35", |row| {
-        let line = line(row["qemu"].as_str().unwrap(), Arch::X86_64, None, &strings(&row["args"]));
-        match line.map() {
-            Err(error) => {
-                assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
-                assert_eq!(error.text, refusal(row), "{row}");
-            }
-            Ok(map) => {
-                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
-                compare_pc(&map, row);
-                assert_disjoint(&map, row);
-            }
+    let rows = replay("x86_pc_q35", |row| match map("qemu-system-x86_64", row) {
+        Err(error) => {
+            assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
+            assert_eq!(error.text, refusal(row), "{row}");
+        }
+        Ok(map) => {
+            assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+            compare_pc(&map, row);
+            assert_disjoint(&map, row);
         }
     });
     assert_eq!(rows, 145);
@@ -291,34 +230,17 @@ fn compare_pc(map: &MemoryMap, row: &Value) {
 
 #[test]
 fn pc_dimm_addr() {
-    let rows = replay("pc_dimm_addr", |row| {
-        let arch = if row["arch"] == "arm" { Arch::Aarch64 } else { Arch::X86_64 };
-        let args = strings(&row["args"]);
-        let mut line = line(row["qemu"].as_str().unwrap(), arch, None, &args);
-        place_free(&mut line, row);
-        match line.map() {
-            Err(error) => {
-                let device = args.iter().filter(|arg| arg.starts_with("pc-dimm,")).nth(error.dimm.unwrap());
-                let option = format!("-device {}", device.unwrap());
-                assert_eq!(error.located(&option), refusal(row), "{row}");
-            }
-            Ok(map) => {
-                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
-                compare_modules(&map, row);
-            }
+    let rows = replay("pc_dimm_addr", |row| match map(row["args"][0].as_str().unwrap(), row) {
+        Err(error) => {
+            assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
+            assert_eq!(error.text, refusal(row), "{row}");
+        }
+        Ok(map) => {
+            assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+            compare_modules(&map, row);
         }
     });
     assert_eq!(rows, 39);
-}
-
-/// A module without an address goes to the start of the area; the model leaves that to its caller.
-fn place_free(line: &mut Line, row: &Value) {
-    if row["dimms"][0][1].is_null() {
-        let map = line.map().unwrap();
-        let start = of_kind(&map, RegionKind::DeviceMemory)[0].first();
-        let size = Size::from_bytes(row["dimms"][0][0].as_u64().unwrap());
-        line.choice.dimms.push(Dimm { span: Span::from_start_size(start, size).unwrap() });
-    }
 }
 
 fn compare_modules(map: &MemoryMap, row: &Value) {

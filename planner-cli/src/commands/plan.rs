@@ -1,5 +1,6 @@
 //! `planner plan`: lay a guest out on a host, or say why that cannot be done.
 
+mod existing;
 mod fits;
 mod locked;
 mod readme;
@@ -7,11 +8,9 @@ mod refused;
 
 pub(crate) use refused::told as refusal_told;
 
-use planner_core::answer::{Answer, Outcome, PlanDocument, answer};
+use planner_core::answer::{Outcome, PlanDocument, answer, as_it_stands};
 use planner_core::emit::{OutputFile, Target, emit};
 use planner_core::facts::value_of;
-use planner_core::guest::GuestSpec;
-use planner_core::host::Host;
 use planner_core::map::{AddressMap, svg};
 use planner_core::plan::Plan;
 
@@ -34,21 +33,26 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
     if !answer.violations.is_empty() {
         return Err(session.bug(&answer.violations));
     }
+    let judgement = session.existing().map(|facts| as_it_stands(&host, &guest, &answer, facts));
+    let before = judgement
+        .as_ref()
+        .map(|judgement| existing::told(judgement, &answer, style.width))
+        .unwrap_or_default();
+    let document = PlanDocument::new(&host, &guest, &answer).beside(judgement);
     match &answer.outcome {
         Outcome::Conflict { conflict, fixes } => {
-            let told = refused::told(conflict, fixes);
+            let told = before + &refused::told(conflict, fixes);
             if args.emit.is_some() {
                 session.say(&told);
                 return Err(Stop(Status::Finding));
             }
-            let text = if session.format == Format::Json { document(&host, &guest, &answer) } else { told };
+            let text = if session.format == Format::Json { json::pretty(&document) } else { told };
             Ok(Output { text, status: Status::Finding })
         }
         Outcome::Plan(plan) => {
             if let Some(target) = &args.emit {
                 return super::emit::emitted(plan, "--emit", Some(target), session);
             }
-            let document = PlanDocument::new(&host, &guest, &answer);
             let groups = planner_core::map::groups_of(&host, &guest);
             let picture = AddressMap::new(&host, &answer.reserved, &groups, Some(plan));
             if let Some(directory) = &args.output {
@@ -59,14 +63,10 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
             }
             Ok(Output::done(match session.format {
                 Format::Json => json::pretty(&document),
-                Format::Human => fits::told(&picture, plan, &style),
+                Format::Human => before + &fits::told(&picture, plan, &style),
             }))
         }
     }
-}
-
-fn document(host: &Host, guest: &GuestSpec, answer: &Answer) -> String {
-    json::pretty(&PlanDocument::new(host, guest, answer))
 }
 
 /// Everything that `-o` writes.

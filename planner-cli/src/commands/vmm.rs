@@ -6,7 +6,7 @@ use planner_core::facts::{Arch, value_of};
 use planner_core::size::{PageSize, Size};
 use planner_core::version::Version;
 use planner_core::vmm::{
-    self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, VmmError, describe,
+    self, Choice, Disabled, MapRegion, MemoryMap, ModuleArea, Request, Setting, VmmError, describe,
 };
 use serde::Serialize;
 
@@ -52,6 +52,9 @@ const QEMU_MEMORY: Size = Size::mib(128);
 /// The list, or a memory map when anything about a machine is said.
 pub(crate) fn run(args: &VmmArgs, session: &mut Session) -> Result<Output, Stop> {
     let asked = session.flag("VMM", args.vmm.as_ref(), Flag::vmm)?;
+    if !args.command.is_empty() {
+        return command_map(args, asked, session);
+    }
     let about_a_machine = [&args.machine, &args.cpu, &args.memory, &args.vcpus, &args.ipa_bits, &args.page];
     match asked {
         Some((kind, version)) if about_a_machine.into_iter().any(Option::is_some) => {
@@ -63,9 +66,35 @@ pub(crate) fn run(args: &VmmArgs, session: &mut Session) -> Result<Output, Stop>
     }
 }
 
+/// The memory map of a command line.
+fn command_map(
+    args: &VmmArgs,
+    asked: Option<(VmmKind, Option<Version>)>,
+    session: &mut Session,
+) -> Result<Output, Stop> {
+    let ipa_bits = session.flag("--ipa-bits", args.ipa_bits.as_ref(), Flag::ipa_bits)?;
+    let version = asked.and_then(|(_, version)| version);
+    let facts = session.command(&args.command, version)?;
+    if let (Some((kind, _)), Some(vmm)) = (asked, &facts.guest.vmm)
+        && vmm.kind != kind
+    {
+        let message = format!("VMM: found `{kind}`, and the command is of {}", vmm.kind);
+        return Err(session.refuse(Diagnostic::new(&codes::BAD_VALUE, vmm.origin.clone(), message)));
+    }
+    let machine = facts.guest.vmm.as_ref().and_then(|vmm| vmm.machine.as_deref()).unwrap_or_default();
+    let setting = Setting { arch: arch(args).unwrap_or(usual_arch(machine)), version, ipa_bits };
+    let request = vmm::configured_request(&facts, &setting);
+    Ok(told_as(&request, vmm::configured_map(&facts, &request), session.format))
+}
+
 /// The instruction set that was asked for.
 pub(crate) fn arch(args: &VmmArgs) -> Option<Arch> {
     args.arch.as_deref().and_then(|word| value_of(&Arch::WORDS, word))
+}
+
+/// The instruction set that a machine type of this name is meant for, where nothing else says it.
+fn usual_arch(machine: &str) -> Arch {
+    if machine.starts_with("pc") || machine.starts_with("q35") { Arch::X86_64 } else { Arch::Aarch64 }
 }
 
 fn request(
@@ -77,7 +106,6 @@ fn request(
     let memory = session.flag("--memory", args.memory.as_ref(), Flag::memory)?;
     let said = args.memory.is_some();
     let machine = args.machine.clone().unwrap_or_default();
-    let is_pc = machine.starts_with("pc") || machine.starts_with("q35");
     let hotplug = memory.as_ref().and_then(|memory| memory.hotplug).unwrap_or(Size::ZERO);
     let slots = memory.as_ref().and_then(|memory| memory.slots);
     let size = match memory {
@@ -88,7 +116,7 @@ fn request(
     let request = Request {
         kind,
         version,
-        arch: arch(args).unwrap_or(if is_pc { Arch::X86_64 } else { Arch::Aarch64 }),
+        arch: arch(args).unwrap_or(usual_arch(&machine)),
         machine,
         cpu: args.cpu.clone().unwrap_or_default(),
         vcpus: session.flag("--vcpus", args.vcpus.as_ref(), Flag::positive)?.unwrap_or(1),
@@ -117,6 +145,10 @@ fn memory_map(request: &Request, area: Option<ModuleArea>, format: Format) -> Ou
         Some(refusal) => Err(refusal),
         None => vmm::memory_map_given(request, &choice, area),
     };
+    told_as(request, made, format)
+}
+
+fn told_as(request: &Request, made: Result<MemoryMap, VmmError>, format: Format) -> Output {
     let status = if made.is_ok() { Status::Done } else { Status::Finding };
     let text = match format {
         Format::Json => json::pretty(&document(request, made)),

@@ -396,3 +396,37 @@ fn emit_of_something_else() {
     "#]],
     );
 }
+
+#[test]
+fn an_existing_configuration_as_it_stands() {
+    let told = run(&["plan", "board.host", "existing.sh", "--width", "100"]).told();
+    let (judgement, rest) = told.split_once("\n\n").expect("a blank line follows the judgement");
+    expect![[r#"
+        as it stands: is refused
+          because kvmtool refuses the configuration itself [M-KVMTOOL-ARM-LIMIT]
+          Fatal: Memory too large for this system (needs 45 bits, 44 available)
+        to make it work:"#]]
+    .assert_eq(judgement);
+    assert!(rest.starts_with("fits: `existing` on kvmtool"), "{rest}");
+    let json = run(&["plan", "board.host", "existing.sh", "--json"]).stdout;
+    assert!(json.contains("\"as_it_stands\": {\n    \"outlook\": \"refused\""), "{json}");
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read() {
+    let mut planner = command(&["plan", "board.host", "-"]);
+    planner.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = planner.spawn().expect("the binary was built");
+    let text = b"<domain type='kvm'><memory unit='GiB'>1</memory>\n</domaine>";
+    child.stdin.take().expect("piped").write_all(text).expect("it reads");
+    let output = child.wait_with_output().expect("it ends");
+    expect![[r#"
+        error[M108]: the XML is not well-formed: ill-formed document: expected `</domain>`, but `</domaine>` was found
+         --> -:2:1
+          |
+        2 | </domaine>
+          | ^
+
+    "#]].assert_eq(&String::from_utf8(output.stderr).expect("the talk is UTF-8"));
+    assert_eq!(output.status.code(), Some(2));
+}

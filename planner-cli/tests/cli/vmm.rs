@@ -129,3 +129,98 @@ fn words_that_are_no_vmm() {
     "#]],
     );
 }
+
+#[test]
+fn the_memory_map_of_a_command_line() {
+    let words = "vmm qemu=11.1.3 --json -- qemu-system-aarch64 -M virt -machine gic-version=3 -cpu neoverse-n1 -smp cpus=8 \
+                 -m size=4G,maxmem=64G,slots=4 -bios QEMU_EFI.fd -object memory-backend-ram,id=d0,size=12G \
+                 -device pc-dimm,id=upper,memdev=d0 -nographic";
+    let run = run(&words.split_whitespace().collect::<Vec<_>>());
+    assert_eq!((run.status, run.stderr.as_str()), (0, ""));
+    for region in [
+        "\"name\": \"mem\",\n      \"kind\": \"ram\",\n      \"start\": \"0x40000000\",\n      \"end\": \"0x13fffffff\"",
+        "\"name\": \"upper\",\n      \"kind\": \"ram\",\n      \"start\": \"0x140000000\",\n      \"end\": \"0x43fffffff\"",
+    ] {
+        assert!(run.stdout.contains(region), "{}", run.stdout);
+    }
+}
+
+#[test]
+fn a_command_line_that_qemu_refuses() {
+    check(
+        "vmm qemu=10.0.13 -- /usr/bin/qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,maxmem=16G,slots=1 -bios F -object \
+         memory-backend-ram,id=d0,size=12G -device pc-dimm,id=dimm0,memdev=d0,addr=0x500000000",
+        expect![[r#"
+            qemu 10.0.13 virt refuses: [M-QEMU-DIMM]
+            qemu-system-aarch64: -device pc-dimm,id=dimm0,memdev=d0,addr=0x500000000: can't add memory device [0x500000000:0x300000000], usable range for memory devices [0x140000000:0x340000000]
+            --- exit 1
+        "#]],
+    );
+    check(
+        "vmm qemu --json -- qemu-system-x86_64 -smp 4,sockets=3,cores=1",
+        expect![[r#"
+        {
+          "schema": "vmm-map/1",
+          "vmm": {
+            "name": "qemu",
+            "version": "11.1",
+            "machine": "pc"
+          },
+          "regions": [],
+          "disabled": [],
+          "error": "qemu-system-x86_64: Invalid CPU topology: product of the hierarchy must match maxcpus: sockets (3) * dies (1) * modules (1) * cores (1) * threads (1) != maxcpus (4)",
+          "rule": "M-QEMU-SMP"
+        }
+        --- exit 1
+    "#]],
+    );
+    check(
+        "vmm -- qemu-system-aarch64 -M virt -frobnicate",
+        expect![[r#"
+        qemu 11.1 virt refuses: [M-WORDS]
+        qemu-system-aarch64: -frobnicate: invalid option
+        --- exit 1
+    "#]],
+    );
+}
+
+#[test]
+fn words_of_a_command_that_are_not_understood() {
+    check(
+        "vmm kvmtool -- lkvm run -m 512M --warp 9 -c 1 --irqchip gicv2",
+        expect![[r#"
+        kvmtool with 512 MiB
+          0x0..=0x1fff_ffff          512 MiB  ram          ram-low
+          0xd100_0000..=0xd1ff_ffff  16 MiB   ecam         pci-cfg
+          0xd200_0000..=0xd2ff_ffff  16 MiB   mmio32       pci-mmio
+          0xd300_0000..=0xfebf_ffff  700 MiB  virtio-mmio  virtio-mmio
+          0xfec0_0000..=0xfec0_0fff  4 KiB    platform     ioapic
+          0xfee0_0000..=0xfeef_ffff  1 MiB    msi          apic-msi
+        --- stderr
+        warning[M105]: `--warp` is not understood and does not count for the layout
+        --> --warp
+
+        --- exit 0
+    "#]],
+    );
+    check(
+        "vmm kvmtool -- qemu-system-aarch64 -M virt",
+        expect![[r#"
+        --- stderr
+        error[A001]: VMM: found `kvmtool`, and the command is of qemu
+        --> qemu-system-aarch64
+
+        --- exit 2
+    "#]],
+    );
+    check(
+        "vmm -- echo qemu",
+        expect![[r#"
+        --- stderr
+        error[M102]: no program of a VMM is among these words
+        --> echo
+
+        --- exit 2
+    "#]],
+    );
+}

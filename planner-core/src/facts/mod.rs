@@ -3,10 +3,12 @@
 //! One model, several spellings: the description language, JSON and captures all read into it, and it prints as the
 //! first two. Names that refer to other facts are still names here; [`crate::host::Host`] resolves them.
 
+pub mod configured;
 pub mod guest;
 pub mod host;
 pub mod pci;
 
+pub use configured::ConfiguredFacts;
 pub use guest::GuestFacts;
 pub use host::HostFacts;
 

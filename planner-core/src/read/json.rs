@@ -4,7 +4,7 @@
 //! blanked out and the rest is read again, until nothing is at fault.
 
 mod origins;
-mod outline;
+pub(super) mod outline;
 
 use std::ops::Range;
 

@@ -10,6 +10,8 @@ mod arm_virt;
 mod capabilities;
 mod cloud_hypervisor;
 mod crosvm;
+mod configured;
+mod configured_cpus;
 mod describe;
 mod firecracker;
 mod fixed;
@@ -22,6 +24,7 @@ pub mod rules;
 mod x86_cpu;
 
 pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
+pub use configured::{Setting, configured_map, configured_request};
 pub use describe::{describe, machine_type};
 pub use qemu::ModuleArea;
 

@@ -93,8 +93,31 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
             "iommu-sys" if request.version >= Version::new(10, 0) => {
                 options.iommu = value == "auto" || qemu::switch(request, name, value)?;
             }
-            "aclint" | "aia-guests" | "acpi" | "memory-backend" | "dumpdtb" | "usb" | "smp" | "memory"
-            | "firmware" | "kernel" | "initrd" | "append" | "dtb" | "graphics" | "pflash0" | "pflash1" => {}
+            "accel"
+            | "aclint"
+            | "aia-guests"
+            | "acpi"
+            | "memory-backend"
+            | "dumpdtb"
+            | "usb"
+            | "smp"
+            | "memory"
+            | "firmware"
+            | "kernel"
+            | "initrd"
+            | "append"
+            | "dtb"
+            | "graphics"
+            | "pflash0"
+            | "pflash1"
+            | "dump-guest-core"
+            | "dt-compatible"
+            | "mem-merge"
+            | "phandle-start"
+            | "suppress-vmdesc"
+            | "kernel-irqchip"
+            | "confidential-guest-support"
+            | "memory-encryption" => {}
             _ => {
                 let text = format!("Property 'virt-machine.{name}' not found");
                 return Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text));
@@ -138,8 +161,8 @@ fn refuse_modules(request: &Request, choice: &Choice, area: Option<ModuleArea>) 
     if !choice.dimms.is_empty() {
         return refuse("'pc-dimm' is not a valid device model name");
     }
-    let wanted = !choice.hotplug.is_empty() || !request.hotplug.is_zero();
-    if wanted || area.is_some_and(|area| area.max_memory.is_some_and(|max| max > choice.boot)) {
+    // A maxmem= beyond the memory is taken and has no effect.
+    if !choice.hotplug.is_empty() || (area.is_none() && !request.hotplug.is_zero()) {
         return refuse("the machine has no area for memory modules");
     }
     Ok(())

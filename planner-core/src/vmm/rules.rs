@@ -49,6 +49,29 @@ rules! {
         "maxmem= must not lie below the boot memory, and slots= need a larger maxmem=",
         "Memory modules need an area, whose size is maxmem less the boot memory, and one gibibyte more for each slot.",
         "hw/core/machine.c machine_set_mem";
+    /// An emulated SMMU.
+    QEMU_NO_NOTIFIER = "M-QEMU-NO-NOTIFIER",
+        "an SMMUv3 that QEMU emulates tells VFIO nothing of the guest's mappings",
+        "QEMU refuses a passed device behind it. With `arm-smmuv3,accel=on` (QEMU 11.0, iommufd, nested translation on the \
+         host) the host's SMMU translates; virtio-iommu works everywhere.",
+        "hw/arm/smmuv3.c smmuv3_notify_flag_changed";
+    /// Emulation.
+    QEMU_ACCEL = "M-QEMU-ACCEL",
+        "QEMU emulates the guest's CPUs unless it is told to use KVM",
+        "`-accel kvm`, `-enable-kvm` or `-machine accel=kvm` asks for KVM; a program whose name ends with `kvm` uses it by \
+         itself. The address bits of the memory map come from KVM or from the emulated CPU.",
+        "system/vl.c configure_accelerators";
+    /// Numbers of CPUs.
+    QEMU_SMP = "M-QEMU-SMP",
+        "sockets, dies, clusters, cores and threads of -smp must multiply to maxcpus, and a machine has a most of them",
+        "What is left out is computed from the rest; a machine type before 6.2 fills sockets first, later ones cores. \
+         Levels that a machine does not have may only be 1.",
+        "hw/core/machine-smp.c machine_parse_smp_config";
+    /// Words that the VMM cannot read.
+    WORDS = "M-WORDS",
+        "the VMM refuses a word of its configuration before it makes a memory map",
+        "An option that the version does not have, a value that cannot be read, or a name that stands for nothing.",
+        "qemu: system/vl.c, util/qemu-option.c, util/keyval.c";
     /// Placement of modules.
     QEMU_DIMM = "M-QEMU-DIMM",
         "pc-dimm,addr= puts memory at an exact guest-physical address within the area for memory devices",

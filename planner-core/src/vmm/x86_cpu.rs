@@ -132,7 +132,7 @@ fn phys_bits(request: &Request, value: &str) -> Result<Option<u8>, VmmError> {
         0 => Ok(None),
         bits @ 32..=52 => Ok(Some(bits)),
         bits => {
-            let text = format!("phys-bits should be between 32 and 52 (but is {bits})");
+            let text = format!("phys-bits should be between 32 and 52  (but is {bits})");
             Err(qemu::refusal(request.arch, rules::QEMU_CPU, text))
         }
     }

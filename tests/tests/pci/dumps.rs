@@ -42,7 +42,9 @@ fn check(text: &str, expected: &Expect) {
 fn the_dump_of_a_captured_host_is_a_host() {
     let text = dump_of("arm64-7.3-smmu-sriov-acpi");
     assert!(is_dump(&text));
-    check(&text, &expect![[r#"
+    check(
+        &text,
+        &expect![[r#"
         host "dump.txt" {
             root-complex pci0000:00 {
                 buses 0x00..=0x3f
@@ -120,7 +122,8 @@ fn the_dump_of_a_captured_host_is_a_host() {
                 device 42:00.0 { id 8086:10d3  class 0200  msix 5  msi 1  type endpoint }
             }
         }
-    "#]]);
+    "#]],
+    );
     let (facts, _) = facts(&text, "dump.txt");
     let (host, _) = resolve(&facts);
     assert!(host.groups.is_empty(), "no IOMMU is known");
@@ -129,7 +132,9 @@ fn the_dump_of_a_captured_host_is_a_host() {
 #[test]
 fn words_between_the_bytes_are_passed_over() {
     let text = "00:1f.0 ISA bridge: Intel\n\tSubsystem: Red Hat\n\tMemory behind bridge: 12: 34\n00: 86 80 18 29 07 01 00 00 02 00 01 06 00 00 80 00\n10: 00 00\n";
-    check(text, &expect![[r#"
+    check(
+        text,
+        &expect![[r#"
         host "dump.txt" {
             root-complex pci0000:00 {
                 device 00:1f.0 { id 8086:2918  class 0601  multifunction }
@@ -138,22 +143,28 @@ fn words_between_the_bytes_are_passed_over() {
         note[B014] dump.txt:1: the addresses have no segment: 0000 is taken
         warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
             note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_text_without_a_dump() {
-    check("00:1f.0 ISA bridge: Intel\n", &expect![[r#"
+    check(
+        "00:1f.0 ISA bridge: Intel\n",
+        &expect![[r#"
         host "dump.txt" {}
         error[B013] dump.txt: no function is dumped here
-    "#]]);
+    "#]],
+    );
     assert!(!is_dump("host x { }"));
     assert!(!is_dump(""));
 }
 
 #[test]
 fn a_line_that_is_no_bytes() {
-    check("0000:00:01.0 x\n00: 86 80 zz\n00: 86 80 18 29\n", &expect![[r#"
+    check(
+        "0000:00:01.0 x\n00: 86 80 zz\n00: 86 80 18 29\n",
+        &expect![[r#"
         host "dump.txt" {
             root-complex pci0000:00 {
                 device 00:01.0 { id 8086:2918 }
@@ -162,12 +173,15 @@ fn a_line_that_is_no_bytes() {
         warning[B010] dump.txt:2: `00: 86 80 zz` is no line of a dump
         warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
             note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_gap_in_the_bytes() {
-    check("0000:00:01.0 x\n00: 86 80 18 29\n20: 00\n", &expect![[r#"
+    check(
+        "0000:00:01.0 x\n00: 86 80 18 29\n20: 00\n",
+        &expect![[r#"
         host "dump.txt" {
             root-complex pci0000:00 {
                 device 00:01.0 { id 8086:2918 }
@@ -176,12 +190,15 @@ fn a_gap_in_the_bytes() {
         warning[B011] dump.txt:3: bytes from 0x20 on, where 0x4 comes next
         warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
             note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_function_twice() {
-    check("0000:00:01.0 x\n00: 86 80 18 29\n\n0000:00:01.0 x\n00: 86 80 19 29\n", &expect![[r#"
+    check(
+        "0000:00:01.0 x\n00: 86 80 18 29\n\n0000:00:01.0 x\n00: 86 80 19 29\n",
+        &expect![[r#"
         host "dump.txt" {
             root-complex pci0000:00 {
                 device 00:01.0 { id 8086:2918 }
@@ -190,7 +207,8 @@ fn a_function_twice() {
         warning[B012] dump.txt:4: 0000:00:01.0 is dumped a second time
         warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
             note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]]);
+    "#]],
+    );
 }
 
 proptest! {

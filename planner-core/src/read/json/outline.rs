@@ -17,16 +17,16 @@ struct Node {
 }
 
 /// The values of a text, each before those that stand in it.
-pub(super) struct Outline {
+pub(in crate::read) struct Outline {
     nodes: Vec<Node>,
     keys: Vec<String>,
     commas: Vec<usize>,
 }
 
 /// Why a text has no outline.
-pub(super) struct Fault {
-    pub(super) at: Range<usize>,
-    pub(super) message: String,
+pub(in crate::read) struct Fault {
+    pub(in crate::read) at: Range<usize>,
+    pub(in crate::read) message: String,
 }
 
 /// The facts nest six deep.
@@ -34,7 +34,7 @@ const DEEPEST: usize = 64;
 
 impl Outline {
     /// The outline of a text, or why it is no JSON.
-    pub(super) fn of(text: &str) -> Result<Self, Fault> {
+    pub(in crate::read) fn of(text: &str) -> Result<Self, Fault> {
         if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(text) {
             return Err(syntax(text, &error));
         }
@@ -50,13 +50,13 @@ impl Outline {
     }
 
     /// The value of this key in an object.
-    pub(super) fn member(&self, object: usize, key: &str) -> Option<usize> {
+    pub(in crate::read) fn member(&self, object: usize, key: &str) -> Option<usize> {
         self.children(object).find(|&node| self.keys.get(node).is_some_and(|name| name == key))
     }
 
     /// The values that stand in this one, in order. Values that stand in those are passed over, so that asking for all
     /// children of all values takes time in proportion to the text times its depth.
-    pub(super) fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
+    pub(in crate::read) fn children(&self, parent: usize) -> impl Iterator<Item = usize> {
         let end = self.node(parent).map_or(0, |node| node.value.end);
         let inside = self.nodes.iter().enumerate().skip(parent.saturating_add(1));
         let inside = inside.take_while(move |(_, node)| node.value.start < end);
@@ -64,12 +64,12 @@ impl Outline {
     }
 
     /// The bytes of a value.
-    pub(super) fn value(&self, node: usize) -> Range<usize> {
+    pub(in crate::read) fn value(&self, node: usize) -> Range<usize> {
         self.node(node).map_or(0..0, |node| node.value.clone())
     }
 
     /// The bytes to underline for a value: its key and itself, or of a value with others in it its first member.
-    pub(super) fn shown(&self, node: usize) -> Range<usize> {
+    pub(in crate::read) fn shown(&self, node: usize) -> Range<usize> {
         let Some(found) = self.node(node) else { return 0..0 };
         let start = found.key.as_ref().map_or(found.value.start, |key| key.start);
         if found.children == 0 {
@@ -87,13 +87,13 @@ impl Outline {
     }
 
     /// The value of this outline at the place of a value of another one, of the same text with parts blanked out.
-    pub(super) fn same_place(&self, other: &Self, node: usize) -> usize {
+    pub(in crate::read) fn same_place(&self, other: &Self, node: usize) -> usize {
         let start = other.value(node).start;
         self.nodes.binary_search_by_key(&start, |node| node.value.start).unwrap_or(0)
     }
 
     /// The innermost value that a fault at this byte is about.
-    pub(super) fn innermost(&self, at: usize) -> usize {
+    pub(in crate::read) fn innermost(&self, at: usize) -> usize {
         let covers = |node: &Node| {
             let start = node.key.as_ref().map_or(node.value.start, |key| key.start);
             start <= at && at < node.value.end
@@ -103,7 +103,7 @@ impl Outline {
 
     /// The last value in this one that ends at or before this byte, else the value itself: serde looks at what a value
     /// says after it has passed it.
-    pub(super) fn just_passed(&self, node: usize, at: usize) -> usize {
+    pub(in crate::read) fn just_passed(&self, node: usize, at: usize) -> usize {
         self.children(node)
             .take_while(|&child| self.value(child).end <= at.saturating_add(1))
             .last()
@@ -111,12 +111,12 @@ impl Outline {
     }
 
     /// The first value in this one that starts behind this byte, else the value itself.
-    pub(super) fn about_to_come(&self, node: usize, at: usize) -> usize {
+    pub(in crate::read) fn about_to_come(&self, node: usize, at: usize) -> usize {
         self.children(node).find(|&child| self.value(child).start > at).unwrap_or(node)
     }
 
     /// `root_complexes[0].windows[1].kind`
-    pub(super) fn path(&self, node: usize) -> String {
+    pub(in crate::read) fn path(&self, node: usize) -> String {
         let mut parts = Vec::new();
         let mut at = node;
         while at != 0 {
@@ -133,7 +133,7 @@ impl Outline {
 
     /// What to take out so that the rest can be read: the member alone, or the item of a list that it belongs to, or
     /// the member of the whole.
-    pub(super) fn removable(&self, node: usize, member_alone: bool) -> Option<usize> {
+    pub(in crate::read) fn removable(&self, node: usize, member_alone: bool) -> Option<usize> {
         let mut at = node;
         while at != 0 {
             let found = self.node(at)?;
@@ -146,7 +146,7 @@ impl Outline {
     }
 
     /// The bytes of a value with its key and one comma beside it.
-    pub(super) fn with_comma(&self, node: usize) -> Range<usize> {
+    pub(in crate::read) fn with_comma(&self, node: usize) -> Range<usize> {
         let Some(found) = self.node(node) else { return 0..0 };
         let start = found.key.as_ref().map_or(found.value.start, |key| key.start);
         let end = found.value.end;

@@ -1,0 +1,50 @@
+//! Diagnostics about existing configurations of VMMs, for `planner explain`.
+
+crate::diag::diagnostic_codes! {
+    QUOTE = "M101" Error "a quote that is not closed"
+        "The shell reads up to the matching quote, over line ends. `'` takes everything up to the next `'`; within `\"` a \
+         backslash takes the next character as it is.";
+    NO_COMMAND = "M102" Error "no VMM is started"
+        "A command line of a VMM names its program: `qemu-system-aarch64`, `qemu-system-x86_64`, `qemu-system-riscv64`, \
+         `qemu-kvm`, `lkvm`, `crosvm` or `cloud-hypervisor`, with or without a path and with words such as `sudo` or \
+         `numactl` before it.";
+    NO_VALUE = "M103" Error "an option without its value"
+        "The option is the last word of the command and needs one more behind it.";
+    BAD_VALUE = "M104" Error "a value that cannot be meant"
+        "The message says what was found and what is expected there.";
+    NOT_UNDERSTOOD = "M105" Warning "not understood, does not count for the layout"
+        "The planner does not know what these words do and goes on as if they were not there. Options that are known to \
+         leave the memory map alone, such as displays, disks and networks, are not listed. If one of the listed words adds \
+         memory, moves it, passes a device through or makes a window larger, the answer is not about this guest.";
+    TWICE = "M106" Warning "an option that is given twice"
+        "The VMM takes the last one, and the planner does likewise. One of them is perhaps left over.";
+    SHELL = "M107" Warning "words that only the shell knows"
+        "A variable that is not set in this file, the output of another command, or a file name pattern. The planner runs \
+         nothing; the words stay as they are written. Put the value in place, or read the command line of the running \
+         VMM: `tr '\\\\0' ' ' < /proc/PID/cmdline`.";
+    XML = "M108" Error "XML that is not well-formed"
+        "The message has the words of the XML reader. `virsh dumpxml NAME` prints a well-formed description of a domain.";
+    OTHER_IOMMU = "M109" Warning "a guest IOMMU that the planner has no model of"
+        "The guest is planned as if it had none. Its RAM must keep clear of what the host reserves either way, because it \
+         is mapped one to one until the guest takes over.";
+    NOT_THIS_JSON = "M110" Error "JSON that is no configuration of a VMM"
+        "The reader knows the body of cloud-hypervisor's `vm.create`, an object with `memory` and `payload` or `devices`, \
+         and the planner's own guests, which say \"schema\": \"guest/1\".";
+    NO_FILE = "M111" Error "a file that the configuration names cannot be read"
+        "Options such as `-readconfig` put part of the configuration into another file. The name is looked up from where \
+         the command runs; for a script, from the script's directory.";
+    REFUSED = "M112" Error "the VMM refuses these words"
+        "The message is what the VMM itself prints, before it makes any memory map.";
+    NO_MODEL = "M113" Error "a VMM or machine that the planner has no model of"
+        "`planner vmm` lists what there is a model of. The memory map of others is not known here.";
+    TOO_LONG = "M114" Error "a configuration that is too large"
+        "Words grow when variables are put in their place, and elements of XML can be nested without end; the readers stop \
+         at bounds far above what anybody writes.";
+    SECOND_COMMAND = "M115" Note "a second VMM is started"
+        "The first one is read. Write the others to files of their own.";
+    NO_BACKEND = "M116" Warning "memory whose size is not said"
+        "A memory device takes its size from the backend that it names. Without it the planner leaves the device out.";
+    PAGES_GUESSED = "M117" Note "the size of the huge pages is not said"
+        "Memory comes from hugetlbfs, whose page size the configuration does not say; the mount does. 2 MiB is assumed. \
+         `--page 1G` says otherwise.";
+}

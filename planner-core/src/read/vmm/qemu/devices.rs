@@ -1,0 +1,70 @@
+//! Devices of a QEMU command line: what is passed through, and the guest's IOMMU.
+
+use super::super::codes;
+use super::super::keyval::Keyval;
+use super::super::sink::Sink;
+use super::Line;
+use super::options;
+use crate::facts::configured::ConfiguredFacts;
+use crate::facts::guest::{PassFact, Viommu};
+use crate::ids::PciAddress;
+
+/// Reads the devices.
+pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
+    for options in &line.devices {
+        let Some(driver) = options.get("driver") else {
+            sink.odd(options.origin.clone(), &options.option);
+            continue;
+        };
+        match driver {
+            "vfio-pci" | "vfio-pci-nohotplug" => pass(options, facts, sink),
+            "intel-iommu" => facts.guest.viommu = Some(Viommu::Intel),
+            "virtio-iommu-pci" | "virtio-iommu" | "virtio-iommu-device" => {
+                facts.guest.viommu = Some(Viommu::Virtio)
+            }
+            "arm-smmuv3" => smmu(options, facts),
+            "amd-iommu" | "riscv-iommu-pci" => other_iommu(driver, options, sink),
+            "pc-dimm" | "nvdimm" | "virtio-mem-pci" | "virtio-mem-device" | "virtio-pmem-pci" => {}
+            _ if options::is_harmless_device(driver) => {}
+            _ => sink.odd(options.origin.clone(), &options.option),
+        }
+    }
+    let iommufd = line.devices.iter().any(|options| options.get("iommufd").is_some());
+    facts.guest.iommufd = iommufd.then_some(true);
+    let of_machine = line.machine.iter().rev().find(|pair| pair.name == "iommu" && pair.value == "smmuv3");
+    if of_machine.is_some() {
+        facts.silent_iommu = Some("-machine iommu=smmuv3".into());
+    }
+}
+
+fn pass(options: &Keyval, facts: &mut ConfiguredFacts, sink: &mut Sink) {
+    let (place, text) = match (options.pair("host"), options.pair("sysfsdev")) {
+        (Some(pair), _) => (pair.origin.clone(), pair.value.clone()),
+        // A path such as /sys/bus/pci/devices/0000:03:00.0, or one that ends with a mediated device's UUID.
+        (None, Some(pair)) => {
+            let name = pair.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+            (pair.origin.clone(), name.to_owned())
+        }
+        (None, None) => return sink.odd(options.origin.clone(), &options.option),
+    };
+    match text.parse::<PciAddress>() {
+        Ok(device) => facts.guest.pass.push(PassFact { device, origin: place }),
+        Err(_) => sink.bad_value(place, "vfio-pci", &text, "a PCI address such as 0000:03:00.0"),
+    }
+}
+
+/// An SMMU of QEMU's own reports no mappings to VFIO; with `accel=on` the host's translates.
+fn smmu(options: &Keyval, facts: &mut ConfiguredFacts) {
+    facts.smmus.push(options.option.clone());
+    if options.is_on("accel") {
+        facts.guest.viommu = Some(Viommu::SmmuV3);
+    } else {
+        facts.silent_iommu = Some(options.option.clone());
+    }
+}
+
+fn other_iommu(driver: &str, options: &Keyval, sink: &mut Sink) {
+    let message =
+        format!("the planner has no model of the guest IOMMU {driver}; the guest is planned without one");
+    sink.say(&codes::OTHER_IOMMU, options.origin.clone(), message);
+}

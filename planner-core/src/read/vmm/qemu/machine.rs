@@ -1,0 +1,148 @@
+//! Machine, CPU model, number of CPUs and global properties of a QEMU command line.
+
+use super::super::keyval::{Keyval, Pair};
+use super::super::sink::Sink;
+use super::Line;
+use super::memory::size;
+use crate::facts::configured::{SmpFact, Stage};
+use crate::size::Size;
+
+/// Properties of a machine that other options set or that hold names of files: they are not part of what a machine is.
+const NOT_OF_THE_MACHINE: &[&str] = &[
+    "accel",
+    "append",
+    "dtb",
+    "dumpdtb",
+    "firmware",
+    "initrd",
+    "kernel",
+    "memory-backend",
+    "pflash0",
+    "pflash1",
+];
+
+/// The machine in QEMU's words, `virt,gic-version=3`: the last type with all properties, of each the last.
+pub(super) fn text(line: &Line) -> Option<String> {
+    let kind = last(&line.machine, "type").map(|pair| pair.value.as_str());
+    let mut words: Vec<String> = kind.map(str::to_owned).into_iter().collect();
+    for (index, pair) in line.machine.iter().enumerate() {
+        let again = line.machine.iter().skip(index.saturating_add(1)).any(|later| later.name == pair.name);
+        let sub = pair.name.starts_with("memory.") || pair.name.starts_with("smp.");
+        // A comma would end the value for whoever reads this text; no value that matters has one.
+        let other = NOT_OF_THE_MACHINE.contains(&pair.name.as_str()) || pair.value.contains(',');
+        if again || sub || other || pair.name == "type" {
+            continue;
+        }
+        words.push(format!("{}={}", pair.name, pair.value));
+    }
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+fn last<'p>(pairs: &'p [Pair], name: &str) -> Option<&'p Pair> {
+    pairs.iter().rev().find(|pair| pair.name == name)
+}
+
+/// The CPU in QEMU's words, with what `-global` says about its class. What `-cpu` says comes later and holds.
+pub(super) fn cpu(line: &Line) -> Option<String> {
+    let said = line.cpu.as_ref()?;
+    let (model, features) = match said.text.split_once(',') {
+        Some((model, features)) => (model, Some(features)),
+        None => (said.text.as_str(), None),
+    };
+    let mut words = vec![model.to_owned()];
+    for (driver, property, value) in line.globals.iter().filter_map(global) {
+        let class = driver.strip_suffix("-x86_64-cpu").or_else(|| driver.strip_suffix("-arm-cpu"));
+        if class == Some(model) {
+            words.push(format!("{property}={value}"));
+        }
+    }
+    words.extend(features.map(str::to_owned));
+    Some(words.join(","))
+}
+
+/// `driver.property=value`, or `driver=…,property=…,value=…`.
+pub(super) fn global(options: &Keyval) -> Option<(&str, &str, &str)> {
+    if let (Some(driver), Some(property), Some(value)) =
+        (options.get("driver"), options.get("property"), options.get("value"))
+    {
+        return Some((driver, property, value));
+    }
+    let first = options.pairs.first().filter(|pair| pair.has_value)?;
+    let (driver, property) = first.name.split_once('.')?;
+    Some((driver, property, &first.value))
+}
+
+/// Classes whose properties have nothing to do with the memory map, by the start of their names.
+const HARMLESS_CLASSES: &[&str] = &[
+    "ICH9",
+    "PIIX",
+    "cirrus",
+    "ide",
+    "isa",
+    "kvm-pit",
+    "mc146818rtc",
+    "migration",
+    "nec-usb",
+    "nvme",
+    "pcie-root-port",
+    "pvpanic",
+    "qxl",
+    "ramfb",
+    "scsi",
+    "usb",
+    "vfio-pci",
+    "virtio",
+    "vmgenid",
+];
+
+/// Size of the 64-bit PCI window of a PC (hw/pci-host/q35.c, hw/pci-host/i440fx.c: `pci-hole64-size`).
+pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
+    let mut window = None;
+    for options in &line.globals {
+        let Some((driver, property, value)) = global(options) else {
+            sink.odd(options.origin.clone(), &options.option);
+            continue;
+        };
+        if property == "pci-hole64-size" && matches!(driver, "q35-pcihost" | "i440FX-pcihost" | "mch") {
+            match size(value) {
+                Some(bytes) => window = Some(bytes),
+                None => sink.bad_value(options.origin.clone(), property, value, "a size such as 64G"),
+            }
+        } else if !driver.ends_with("-cpu") && !HARMLESS_CLASSES.iter().any(|class| driver.starts_with(class))
+        {
+            sink.odd(options.origin.clone(), &options.option);
+        }
+    }
+    window
+}
+
+/// `-smp`; the options of all that were given, of each the last (hw/core/machine-smp.c reads them).
+pub(super) fn smp(options: &[Keyval], sink: &mut Sink) -> SmpFact {
+    let mut smp = SmpFact::default();
+    for pair in options.iter().flat_map(|options| &options.pairs) {
+        let place = match pair.name.as_str() {
+            "cpus" => &mut smp.cpus,
+            "maxcpus" => &mut smp.maxcpus,
+            "sockets" => &mut smp.sockets,
+            "dies" => &mut smp.dies,
+            "clusters" => &mut smp.clusters,
+            "modules" => &mut smp.modules,
+            "cores" => &mut smp.cores,
+            "threads" => &mut smp.threads,
+            "drawers" | "books" => continue,
+            name => {
+                let text = format!("Parameter 'smp.{name}' is unexpected");
+                sink.refuse(Stage::Machine, pair.origin.clone(), text);
+                continue;
+            }
+        };
+        match pair.value.parse() {
+            Ok(count) => *place = Some(count),
+            Err(_) => {
+                let text = format!("Parameter 'smp.{}' expects integer", pair.name);
+                sink.refuse(Stage::Machine, pair.origin.clone(), text);
+            }
+        }
+    }
+    smp
+}

@@ -1,0 +1,1 @@
+crosvm run -c 8 -m 16384 --hugepages --pci mem=[start=0x4000000,size=0x20000000] --vfio /sys/bus/pci/devices/0000:01:00.0,iommu=viommu --vfio /sys/bus/pci/devices/0000:02:00.0 --dump-device-tree-blob out.dtb Image

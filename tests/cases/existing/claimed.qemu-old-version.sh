@@ -1,0 +1,1 @@
+/opt/qemu-7.2.22/bin/qemu-system-aarch64 -machine virt,gic-version=3 -accel kvm -cpu host -smp 4 -m 8G -device vfio-pci,host=01:00.0

@@ -1,0 +1,1 @@
+qemu-system-aarch64 -machine virt,gic-version=3 -accel kvm -cpu host -smp 4 -m 1T -device vfio-pci,host=01:00.0

@@ -1,0 +1,1 @@
+qemu-system-aarch64 -machine virt -m 1G -device vfio-pci,host=zero

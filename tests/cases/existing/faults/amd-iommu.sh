@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35 -m 1G -device amd-iommu -device vfio-pci,host=01:00.0

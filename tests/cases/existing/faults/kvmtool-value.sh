@@ -1,0 +1,1 @@
+lkvm run -m 4G --vfio-pci

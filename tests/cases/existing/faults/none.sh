@@ -1,0 +1,1 @@
+echo qemu-system-aarch64-like things are not started here

@@ -1,0 +1,1 @@
+lkvm run -c 4 -m 4G@512G --irqchip gicv2m --vfio-pci 0000:01:00.0 -k Image
