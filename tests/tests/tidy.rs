@@ -27,7 +27,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("emit", &["facts", "guest"], &["vmm", "plan"]),
     ("map", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
     // A configuration as it stands, beside the plan that it could become.
-    ("existing", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
+    ("existing", &["facts", "host", "kernel", "guest", "vmm", "plan"], &[]),
     // The two that look back on all of it.
     ("advise", ALL_BUT_THE_LAST, &[]),
     ("explain", ALL_BUT_THE_LAST, &[]),

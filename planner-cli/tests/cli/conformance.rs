@@ -107,8 +107,8 @@ fn a_capture_is_compared_with_what_its_kernel_answered() {
             kernel  ENOENT
             ours    OK
             because whether the kernel has iommufd was not said
-        7 explained: the kernel knew what the facts do not tell
-        797 passed, 0 failed; not compared: MSI capabilities beyond the address, capabilities of the container beyond its ranges, mapping the MSI window after use, the device's configuration space, what VFIO says of the device's regions and interrupts
+        2 explained: the kernel knew what the facts do not tell
+        802 passed, 0 failed; not compared: MSI capabilities beyond the address, capabilities of the container beyond its ranges, mapping the MSI window after use, the device's configuration space, what VFIO says of the device's regions and interrupts
     "#]].assert_eq(&run.stdout);
 }
 

@@ -189,19 +189,24 @@ fn words_of_a_command_that_are_not_understood() {
     check(
         "vmm kvmtool -- lkvm run -m 512M --warp 9 -c 1 --irqchip gicv2",
         expect![[r#"
-        kvmtool with 512 MiB
-          0x0..=0x1fff_ffff          512 MiB  ram          ram-low
-          0xd100_0000..=0xd1ff_ffff  16 MiB   ecam         pci-cfg
-          0xd200_0000..=0xd2ff_ffff  16 MiB   mmio32       pci-mmio
-          0xd300_0000..=0xfebf_ffff  700 MiB  virtio-mmio  virtio-mmio
-          0xfec0_0000..=0xfec0_0fff  4 KiB    platform     ioapic
-          0xfee0_0000..=0xfeef_ffff  1 MiB    msi          apic-msi
-        --- stderr
-        warning[M105]: `--warp` is not understood and does not count for the layout
-        --> --warp
+            kvmtool with 512 MiB
+              0x0..=0xffff               64 KiB      pio          ioport
+              0x100_0000..=0x100_ffff    64 KiB      platform     uart
+              0x101_0000..=0x101_ffff    64 KiB      platform     rtc
+              0x102_0000..=0x102_ffff    64 KiB      platform     pvtime
+              0x200_0000..=0x2ff_ffff    16 MiB      flash        flash
+              0x300_0000..=0x3ffc_ffff   999232 KiB  virtio-mmio  virtio-mmio
+              0x3ffd_0000..=0x3ffe_ffff  128 KiB     gicc         gic-cpui
+              0x3fff_0000..=0x3fff_ffff  64 KiB      gicd         gic-dist
+              0x4000_0000..=0x4fff_ffff  256 MiB     ecam         pci-cfg
+              0x5000_0000..=0x7fff_ffff  768 MiB     mmio32       pci-mmio
+              0x8000_0000..=0x9fff_ffff  512 MiB     ram          ram
+            --- stderr
+            warning[M105]: `--warp` is not understood and does not count for the layout
+            --> --warp
 
-        --- exit 0
-    "#]],
+            --- exit 0
+        "#]],
     );
     check(
         "vmm kvmtool -- qemu-system-aarch64 -M virt",

@@ -112,19 +112,6 @@ fn tables_tell_which_iommu_serves_which_device() {
         }
     }
     expect![[r#"
-        arm64-6.12-smmu-iort-rmr 0000:00:00.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-6.12-smmu-iort-rmr 0000:00:07.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-6.12-smmu-iort-rmr 0000:05:01.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-6.12-smmu-its-acpi 0000:00:00.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-6.12-smmu-its-acpi 0000:00:07.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-6.12-smmu-its-acpi 0000:05:01.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-6.5g-highmmio-acpi 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-bypass-pxb-acpi 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-iort-hi161x 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-iort-rmr 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-its-acpi 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
-        arm64-7.3-smmu-multi-acpi 0000:05:02.0: none in sysfs, smmu3.0x000000000c000000 in the tables
-        arm64-7.3-smmu-sriov-acpi 0000:05:02.0: none in sysfs, smmu3.0x0000000009050000 in the tables
         arm64-7.3-viommu-its-acpi 0000:00:00.0: none in sysfs, 0000:00:01.0 in the tables
         arm64-7.3-viommu-its-acpi 0000:00:02.0: none in sysfs, 0000:00:01.0 in the tables
         arm64-7.3-viommu-its-acpi 0000:00:03.0: none in sysfs, 0000:00:01.0 in the tables

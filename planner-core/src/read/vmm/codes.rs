@@ -9,9 +9,11 @@ crate::diag::diagnostic_codes! {
          `qemu-kvm`, `lkvm`, `crosvm` or `cloud-hypervisor`, with or without a path and with words such as `sudo` or \
          `numactl` before it.";
     NO_VALUE = "M103" Error "an option without its value"
-        "The option is the last word of the command and needs one more behind it.";
+        "The option is the last word of the command and needs one more behind it. Write the value there, or take the \
+         option out.";
     BAD_VALUE = "M104" Error "a value that cannot be meant"
-        "The message says what was found and what is expected there.";
+        "The message says what was found and what is expected there: a number, a size such as `16G`, or one of a few \
+         words of the VMM.";
     NOT_UNDERSTOOD = "M105" Warning "not understood, does not count for the layout"
         "The planner does not know what these words do and goes on as if they were not there. Options that are known to \
          leave the memory map alone, such as displays, disks and networks, are not listed. If one of the listed words adds \
