@@ -169,42 +169,24 @@ fn functions_are_behind_another_iommu() {
     check(
         &tree,
         &expect![[r#"
-        -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
-        + iommu smmu3.0x000000000a000000  smmuv3  at 0xa00_0000
-        +   stream 0x0..=0x0  smmu3.0x0000000009050000
-        +   stream 0x10..=0x10  smmu3.0x0000000009050000
-        +   stream 0x18..=0x18  smmu3.0x0000000009050000
-        +   stream 0x20..=0x20  smmu3.0x0000000009050000
-        +   stream 0x28..=0x28  smmu3.0x0000000009050000
-        +   stream 0x30..=0x30  smmu3.0x0000000009050000
-        +   stream 0x38..=0x38  smmu3.0x0000000009050000
-        +   stream 0x100..=0x100  smmu3.0x0000000009050000
-        +   stream 0x200..=0x200  smmu3.0x0000000009050000
-        +   stream 0x300..=0x300  smmu3.0x0000000009050000
-        +   stream 0x400..=0x400  smmu3.0x0000000009050000
-        +   stream 0x508..=0x508  smmu3.0x0000000009050000
-        +   stream 0x0..=0x7fff  smmu3.0x000000000a000000  stream 0x1000  sys/firmware/fdt+0x450
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:00.0/iommu: 0x0..=0x0 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:02.0/iommu: 0x10..=0x10 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:03.0/iommu: 0x18..=0x18 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:04.0/iommu: 0x20..=0x20 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:05.0/iommu: 0x28..=0x28 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/iommu: 0x30..=0x30 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:07.0/iommu: 0x38..=0x38 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:02.0/0000:01:00.0/iommu: 0x100..=0x100 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:03.0/0000:02:00.0/iommu: 0x200..=0x200 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-        warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:04.0/0000:03:00.0/iommu: 0x300..=0x300 are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
-            sys/firmware/fdt+0x450: what firmware says
-    "#]],
+            -   stream 0x0..=0x7fff  smmu3.0x0000000009050000  stream 0x1000  sys/firmware/fdt+0x46c
+            + iommu smmu3.0x000000000a000000  smmuv3  at 0xa00_0000
+            +   stream 0x0..=0x0  smmu3.0x0000000009050000
+            +   stream 0x10..=0x10  smmu3.0x0000000009050000
+            +   stream 0x18..=0x18  smmu3.0x0000000009050000
+            +   stream 0x20..=0x20  smmu3.0x0000000009050000
+            +   stream 0x28..=0x28  smmu3.0x0000000009050000
+            +   stream 0x30..=0x30  smmu3.0x0000000009050000
+            +   stream 0x38..=0x38  smmu3.0x0000000009050000
+            +   stream 0x100..=0x100  smmu3.0x0000000009050000
+            +   stream 0x200..=0x200  smmu3.0x0000000009050000
+            +   stream 0x300..=0x300  smmu3.0x0000000009050000
+            +   stream 0x400..=0x400  smmu3.0x0000000009050000
+            +   stream 0x508..=0x508  smmu3.0x0000000009050000
+            +   stream 0x0..=0x7fff  smmu3.0x000000000a000000  stream 0x1000  sys/firmware/fdt+0x450
+            warning[C089] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:00.0/iommu: 12 runs of requesters, the first 0x0, are behind `smmu3.0x0000000009050000`, and firmware puts them behind `smmu3.0x000000000a000000`
+                sys/firmware/fdt+0x450: what firmware says
+        "#]],
     );
 }
 
@@ -215,12 +197,12 @@ fn an_its_is_elsewhere() {
     check(
         &with(IOMEM, iomem),
         &expect![[r#"
-        + its its0  0x908_0000..=0x909_ffff  proc/iomem:74
-        warning[C088] proc/iomem:74: an ITS is at 0x908_0000..=0x909_ffff for the kernel, and firmware has one at 0x808_0000..=0x809_ffff
-            sys/firmware/fdt+0x39c: what firmware says
-        warning[C088] proc/iomem:74: an ITS is at 0x908_0000..=0x909_ffff for the kernel, and firmware has one at 0x808_0000..=0x809_ffff
-            sys/firmware/fdt+0x39c: what firmware says
-    "#]],
+            + its its0  0x908_0000..=0x909_ffff  proc/iomem:74
+            warning[C088] proc/iomem:74: an ITS is at 0x908_0000..=0x909_ffff for the kernel, and firmware has one at 0x808_0000..=0x809_ffff
+                sys/firmware/fdt+0x39c: what firmware says
+            warning[C088] sys/firmware/fdt+0x39c: firmware has an ITS at 0x808_0000..=0x809_ffff, where `proc/iomem` shows none
+                proc/iomem:74: an ITS that it shows
+        "#]],
     );
 }
 
@@ -319,9 +301,9 @@ fn devices_show_other_bus_addresses() {
     check(
         &with_board(&board),
         &expect![[r#"
-        warning[C085] proc/iomem:11: devices show the offset 0x0 in the window 0x1000_0000..=0x3efe_ffff, and firmware states 0xfffffffff0000000
-            sys/firmware/fdt+0x428: what firmware says
-    "#]],
+            warning[C085] proc/iomem:11: devices show the offset 0x0 in the window 0x1000_0000..=0x3efe_ffff, and firmware states -0x1000_0000
+                sys/firmware/fdt+0x428: what firmware says
+        "#]],
     );
 }
 

@@ -55,7 +55,10 @@ proptest! {
         let (host, found) = facts(&blob, "x.dtb");
         check(&host, blob.len());
         let _ = render(&found, &Sources::new(), Color::Never);
-        prop_assert_eq!(facts(&blob, "x.dtb"), (host, found));
+        prop_assert_eq!(facts(&blob, "x.dtb"), (host.clone(), found));
+        let (again, found) = parse_host("x", &print_host(&host));
+        prop_assert!(found.is_empty(), "{:?}", found);
+        prop_assert_eq!(host_to_json(&again), host_to_json(&host));
     }
 }
 

@@ -57,7 +57,7 @@ fn doorbell(node: NodeRef<'_, '_>, sink: &mut Sink) -> Option<DoorbellFact> {
         (DoorbellKind::Unmapped, first.span)
     };
     Some(DoorbellFact {
-        name: Some(node.name().to_owned()),
+        name: Some(format!("{}@{:x}", node.bare_name(), first.span.first().get())),
         kind,
         span,
         origin: sink.origin(first.offset, first.length),

@@ -29,7 +29,7 @@ mod structure;
 mod tree;
 mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::HostFacts;
@@ -76,6 +76,17 @@ pub fn facts_numbered(blob: &[u8], name: &str, numbering: &Numbering) -> (HostFa
     (facts, sink.finish())
 }
 
+/// Names hold addresses, so two nodes of one name are one thing described twice: the first stays.
+fn each_once(facts: &mut HostFacts) {
+    let mut taken = BTreeSet::new();
+    facts.its.retain(|its| taken.insert(its.name.clone()));
+    facts.gicv2m.retain(|frame| taken.insert(frame.name.clone()));
+    facts.doorbells.retain(|bell| bell.name.as_ref().is_none_or(|name| taken.insert(name.clone())));
+    taken.clear();
+    facts.iommus.retain(|iommu| taken.insert(iommu.name.clone()));
+    facts.gicv3.retain(|gic| taken.insert(gic.name.clone()));
+}
+
 fn fill(facts: &mut HostFacts, tree: &Tree<'_>, numbering: &Numbering, sink: &mut Sink) {
     let bridges = pci::bridges(tree, &numbering.segments, sink);
     let functions = Functions::new(&bridges, &numbering.buses);
@@ -107,6 +118,7 @@ fn fill(facts: &mut HostFacts, tree: &Tree<'_>, numbering: &Numbering, sink: &mu
     facts.gicv2m = frames.into_iter().map(|(_, frame)| frame).collect();
     facts.iommus = iommus.into_iter().map(|(_, iommu)| iommu).collect();
     facts.doorbells = doorbells.into_values().collect();
+    each_once(facts);
     if tree.is_exhausted() {
         let message = "its addresses take more translation than those of any board";
         sink.push(Diagnostic::new(&codes::TOO_MANY, Origin::Unstated, message));

@@ -37,7 +37,6 @@ const KNOWN: &[&str] = &[
     "compatible",
     "device_type",
     "dma-ranges",
-    "enable-method",
     "iommu-addresses",
     "iommu-map",
     "iommu-map-mask",

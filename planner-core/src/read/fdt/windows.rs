@@ -137,7 +137,9 @@ fn range(
     };
     let range =
         Range { flags: own.high, bus: own.low, cpu, size, offset: row.offset, length: row.bytes.len() };
-    if spans(&range).is_none() {
+    // I/O ports have addresses of 32 bits.
+    let fits = spans(&range).is_some_and(|(_, bus)| space(own.high) != IO || bus.last().get() < 4 * GIB);
+    if !fits {
         let message = format!(
             "{size:#x} bytes from {} on the bus and {} for CPUs pass the end",
             BusAddr::at(range.bus),

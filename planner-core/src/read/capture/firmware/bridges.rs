@@ -105,7 +105,7 @@ fn streams(listed: &mut RootComplexFact, said: &RootComplexFact, log: &mut Log) 
     }
     for ((shown, said), (map, other, count)) in elsewhere {
         let message = format!(
-            "{count} functions or runs of them, the first {}, are behind `{shown}`, and firmware puts them behind `{said}`",
+            "{count} runs of requesters, the first {}, are behind `{shown}`, and firmware puts them behind `{said}`",
             map.first
         );
         let diagnostic = Diagnostic::new(&codes::OTHER_STREAM, map.origin, message);

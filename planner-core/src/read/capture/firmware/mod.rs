@@ -32,10 +32,10 @@ const TABLES: &str = "sys/firmware/acpi/tables";
 pub(super) fn firmware(tree: &Tree, functions: &[Function], log: &mut Log) -> HostFacts {
     let bridges: Vec<BridgeBuses> = functions.iter().filter_map(bridge_buses).collect();
     let (described, found) = device_tree(tree, functions, &bridges);
-    let (tables, names) = tables(tree, &bridges);
+    let (tables, has_tables) = tables(tree, &bridges);
     // A kernel that boots with ACPI is given a stub of a tree, which says nothing but where the kernel's arguments are.
-    let (facts, found) = if is_silent(&described) || (names && forces_acpi(tree)) {
-        if names { tables } else { (described, found) }
+    let (facts, found) = if is_silent(&described) || (has_tables && forces_acpi(tree)) {
+        if has_tables { tables } else { (described, found) }
     } else {
         (described, found)
     };
