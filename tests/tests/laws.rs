@@ -3,6 +3,7 @@
 //! nothing; brute force agrees.
 
 use planner_core::addr::{BusAddr, Hpa, Iova, Span};
+use planner_core::emit;
 use planner_core::facts::Arch;
 use planner_core::facts::guest::{AvoidFact, GuestFacts, MemoryFact, PassFact, VmmFact, VmmKind};
 use planner_core::facts::host::{
@@ -299,6 +300,7 @@ proptest! {
         let (host, reserved, guest) = scene(&world);
         if let Ok(plan) = plan::plan(&host, &reserved, &guest) {
             prop_assert_eq!(verify(&host, &reserved, &guest, &plan), vec![]);
+            prop_assert!(!emit::targets(&plan).is_empty(), "no configuration says {:?}", plan);
         }
     }
 

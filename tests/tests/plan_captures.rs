@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use planner_core::answer::{Answer, Outcome, answer_given};
+use planner_core::emit;
 use planner_core::facts::guest::{GuestFacts, MemoryFact, PassFact, VmmFact};
 use planner_core::guest::{GuestSpec, resolve as guest_resolve};
 use planner_core::host::{Host, resolve as host_resolve};
@@ -64,6 +65,7 @@ fn line(host: &Host, guest: &GuestSpec, answer: &Answer) -> String {
     match &answer.outcome {
         Outcome::Plan(plan) => {
             assert_eq!(answer.violations, [], "{} {guest:?}", host.name);
+            assert!(!emit::targets(plan).is_empty(), "{}: no configuration says {plan:?}", host.name);
             ram(plan)
         }
         Outcome::Conflict { conflict, fixes } => {
