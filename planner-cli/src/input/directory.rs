@@ -93,12 +93,23 @@ struct Walk<'a> {
 impl Walk<'_> {
     /// Takes everything that a pattern stands for.
     fn expand(&mut self, directory: &str, pattern: &str, row: &Row) {
-        let Some((before, after)) = pattern.split_once('*') else {
-            return self.take(format!("{directory}{pattern}"), row.take);
+        let (component, rest) = match pattern.split_once('/') {
+            Some((component, rest)) => (component, Some(rest)),
+            None => (pattern, None),
         };
-        let directory = format!("{directory}{before}");
-        for name in self.list(directory.trim_end_matches('/')) {
-            self.expand(&format!("{directory}{name}"), after, row);
+        let names = if component.ends_with(['*', '#']) {
+            let mut names = self.list(directory);
+            names.retain(|name| allow::is_meant(component, name));
+            names
+        } else {
+            vec![component.to_owned()]
+        };
+        for name in names {
+            let path = if directory.is_empty() { name } else { format!("{directory}/{name}") };
+            match rest {
+                Some(rest) => self.expand(&path, rest, row),
+                None => self.take(path, row.take),
+            }
         }
     }
 

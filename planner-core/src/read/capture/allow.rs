@@ -3,6 +3,10 @@
 //! It is data, so that the archive reader, the directory reader and whoever makes captures agree. What the files mean
 //! is the business of the readers beside this file.
 
+mod rows;
+
+pub use rows::ROWS;
+
 /// Where a row of the list applies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Place {
@@ -29,73 +33,39 @@ pub enum Take {
     Presence,
 }
 
+/// Who can read it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Access {
+    /// Everybody.
+    Anyone,
+    /// Root only.
+    Root,
+    /// Everybody, but others than root see a part of it, or zeros in place of addresses.
+    Partly,
+}
+
 /// One row of the allow-list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Row {
     /// Where the pattern applies.
     pub place: Place,
-    /// Path or name; `*` stands for one whole component.
+    /// Path or name. The component `*` stands for any; a `#` at the end of one for nothing or a decimal number of up to
+    /// three digits, with which the kernel tells tables of one signature apart (`acpi_table_attr_init` in
+    /// drivers/acpi/sysfs.c).
     pub pattern: &'static str,
     /// What is taken.
     pub take: Take,
-}
-
-const fn row(place: Place, pattern: &'static str, take: Take) -> Row {
-    Row { place, pattern, take }
+    /// Who can read it.
+    pub access: Access,
+    /// What is read out of it, for people.
+    pub why: &'static str,
 }
 
 /// The recorded answers of a capture.
 pub const GROUND_TRUTH: &str = "groundtruth.json";
 
-/// One page of 64 KiB: no attribute of sysfs is longer.
-const ATTRIBUTE: Take = Take::File(64 * 1024);
-/// The longest `proc/iomem` that is read. Servers with thousands of functions have a few hundred KiB.
-const IOMEM: Take = Take::File(4 * 1024 * 1024);
-
-/// The allow-list.
-pub const ROWS: &[Row] = &[
-    row(Place::Root, "uname.txt", ATTRIBUTE),
-    // What VFIO and iommufd answered on the running host, where a recording program asked them. No fact comes from it.
-    row(Place::Root, GROUND_TRUTH, Take::File(4 * 1024 * 1024)),
-    row(Place::Root, "proc/version", ATTRIBUTE),
-    row(Place::Root, "proc/cmdline", ATTRIBUTE),
-    row(Place::Root, "proc/iomem", IOMEM),
-    row(Place::Root, "proc/meminfo", ATTRIBUTE),
-    // One processor is enough, and a large machine lists a thousand.
-    row(Place::Root, "proc/cpuinfo", Take::Head(4096)),
-    row(Place::Root, "proc/sys/kernel/arch", ATTRIBUTE),
-    row(Place::Root, "proc/sys/kernel/osrelease", ATTRIBUTE),
-    row(Place::Root, "sys/kernel/iommu_groups", Take::Presence),
-    row(Place::Root, "sys/kernel/iommu_groups/*", Take::Presence),
-    row(Place::Root, "sys/kernel/iommu_groups/*/type", ATTRIBUTE),
-    row(Place::Root, "sys/kernel/iommu_groups/*/reserved_regions", ATTRIBUTE),
-    row(Place::Root, "sys/kernel/iommu_groups/*/devices/*", Take::Presence),
-    row(Place::Root, "sys/bus/pci/devices", Take::Presence),
-    row(Place::Root, "sys/bus/pci/devices/*", Take::Presence),
-    row(Place::Root, "sys/class/iommu/*", Take::Presence),
-    row(Place::Root, "sys/class/misc/iommu", Take::Presence),
-    row(Place::Root, "sys/module/iommufd", Take::Presence),
-    row(Place::Root, "sys/module/iommufd/parameters/allow_unsafe_interrupts", ATTRIBUTE),
-    row(Place::Root, "sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", ATTRIBUTE),
-    row(Place::Function, "vendor", ATTRIBUTE),
-    row(Place::Function, "device", ATTRIBUTE),
-    row(Place::Function, "class", ATTRIBUTE),
-    row(Place::Function, "numa_node", ATTRIBUTE),
-    row(Place::Function, "resource", ATTRIBUTE),
-    // The 256 bytes of conventional configuration space hold the registers and capabilities that we read.
-    row(Place::Function, "config", Take::Head(256)),
-    row(Place::Function, "sriov_totalvfs", ATTRIBUTE),
-    row(Place::Function, "sriov_numvfs", ATTRIBUTE),
-    row(Place::Function, "iommu", Take::Link),
-    row(Place::Iommu, "intel-iommu/cap", ATTRIBUTE),
-    row(Place::Iommu, "intel-iommu/ecap", ATTRIBUTE),
-    row(Place::Iommu, "intel-iommu/version", ATTRIBUTE),
-    row(Place::Iommu, "intel-iommu/address", ATTRIBUTE),
-    row(Place::Iommu, "amd-iommu/cap", ATTRIBUTE),
-    row(Place::Iommu, "amd-iommu/features", ATTRIBUTE),
-    row(Place::Iommu, "device", Take::Link),
-    row(Place::HostBridge, "of_node", Take::Link),
-];
+/// What whoever made a capture says about it.
+pub const MANIFEST: &str = "MANIFEST";
 
 /// The rows of one place.
 pub fn rows(place: Place) -> impl Iterator<Item = &'static Row> {
@@ -107,7 +77,7 @@ pub fn rows(place: Place) -> impl Iterator<Item = &'static Row> {
 #[must_use]
 pub fn wanted(path: &str) -> Option<Take> {
     // Most paths of an archive are asked about once for each place where the capture might start.
-    if !["sys/", "proc/", "uname.txt", GROUND_TRUTH].iter().any(|start| path.starts_with(start)) {
+    if !["sys/", "proc/", "uname.txt", MANIFEST, GROUND_TRUTH].iter().any(|start| path.starts_with(start)) {
         return None;
     }
     let parts: Vec<&str> = path.split('/').collect();
@@ -162,12 +132,24 @@ fn below<'p, 'a>(parts: &'p [&'a str], length: usize) -> Option<(&'p [&'a str], 
 
 fn matches(pattern: &str, parts: &[&str]) -> bool {
     let mut wanted = pattern.split('/');
-    parts.iter().all(|part| wanted.next().is_some_and(|want| want == "*" || want == *part))
-        && wanted.next().is_none()
+    parts.iter().all(|part| wanted.next().is_some_and(|want| is_meant(want, part))) && wanted.next().is_none()
+}
+
+/// Whether one component of a pattern stands for this name.
+#[must_use]
+pub fn is_meant(component: &str, name: &str) -> bool {
+    match component.strip_suffix('#') {
+        _ if component == "*" => true,
+        None => component == name,
+        Some(start) => name
+            .strip_prefix(start)
+            .is_some_and(|number| number.len() <= 3 && number.bytes().all(|byte| byte.is_ascii_digit())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::rows::{ATTRIBUTE, IOMEM};
     use super::*;
 
     #[test]
@@ -176,6 +158,13 @@ mod tests {
             ("proc/iomem", Some(IOMEM)),
             ("proc/iomem/x", None),
             ("post/proc/iomem", None),
+            ("MANIFEST", Some(IOMEM)),
+            ("sys/firmware/fdt", Some(IOMEM)),
+            ("sys/firmware/acpi/tables/IORT", Some(Take::File(1 << 20))),
+            ("sys/firmware/acpi/tables/APIC12", Some(Take::File(1 << 20))),
+            ("sys/firmware/acpi/tables/APIC1234", None),
+            ("sys/firmware/acpi/tables/APICX", None),
+            ("sys/firmware/acpi/tables/DSDT", None),
             ("sys/kernel/iommu_groups/7/type", Some(ATTRIBUTE)),
             ("sys/kernel/iommu_groups/7/devices/0000:00:01.0", Some(Take::Presence)),
             ("sys/kernel/iommu_groups/7/devices/0000:00:01.0/vendor", None),
@@ -197,7 +186,12 @@ mod tests {
     #[test]
     fn every_row_of_the_root_is_reached() {
         for row in rows(Place::Root) {
-            assert_eq!(wanted(&row.pattern.replace('*', "x")), Some(row.take), "{}", row.pattern);
+            assert_eq!(
+                wanted(&row.pattern.replace('*', "x").replace('#', "1")),
+                Some(row.take),
+                "{}",
+                row.pattern
+            );
         }
     }
 

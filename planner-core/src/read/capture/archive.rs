@@ -34,7 +34,7 @@ pub const LIMITS: Limits = Limits {
     archive_bytes: 128 * MIB,
     inflated_bytes: 256 * MIB,
     entries: 400_000,
-    kept_bytes: 32 * 1024 * 1024,
+    kept_bytes: 64 * 1024 * 1024,
 };
 
 /// Longest path, and longest target of a link, in bytes (`PATH_MAX` in include/uapi/linux/limits.h).
