@@ -12,6 +12,7 @@ use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::{capture, json, language};
+use planner_core::record::manifest::Note;
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
 
@@ -219,6 +220,22 @@ impl Session {
         })?;
         self.diagnostics.extend(loaded.diagnostics.iter().cloned());
         Ok(loaded)
+    }
+
+    /// The capture that a word names, and what of it could not be read. Whoever asks reports the latter.
+    pub(crate) fn capture(&mut self, word: &str) -> Result<(Tree, Vec<Note>), Stop> {
+        self.take_stdin(word)?;
+        let loaded = input::load(word).map_err(|found| {
+            self.diagnostics.extend(found);
+            Stop(Status::BadInput)
+        })?;
+        let Content::Capture(tree) = loaded.content else {
+            let message = format!("`{word}` is no capture");
+            return Err(self.refuse(Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::file(word), message)));
+        };
+        let told = loaded.diagnostics.into_iter().filter(|found| found.code != &capture::codes::UNREADABLE);
+        self.diagnostics.extend(told);
+        Ok((tree, loaded.unread))
     }
 
     /// Reads what a word names; a text is kept for the diagnostics that will point into it.

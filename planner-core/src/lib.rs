@@ -56,6 +56,7 @@ pub mod render;
 // Rooms, in the order of the data.
 pub mod facts;
 pub mod read;
+pub mod record;
 pub mod host;
 pub mod kernel;
 pub mod guest;

@@ -16,6 +16,8 @@ const VOCABULARY: &[&str] = &["addr", "size", "span_set", "ids", "version", "dia
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("facts", &[], &[]),
     ("read", &["facts"], &[]),
+    // The other way round: from what was read to a capture.
+    ("record", &["read"], &[]),
     ("host", &["facts"], &[]),
     ("kernel", &["facts", "host"], &[]),
     ("vmm", &["facts"], &[]),
