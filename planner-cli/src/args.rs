@@ -224,9 +224,9 @@ pub(crate) struct InspectArgs {
     /// Print the topology as a graph for Graphviz
     #[arg(long, conflicts_with = "json")]
     pub(crate) dot: bool,
-    /// Columns of running text; COLUMNS, or 100
-    #[arg(long, value_name = "COLUMNS", help_heading = "Printing")]
-    pub(crate) width: Option<String>,
+    /// The picture.
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
 }
 
 /// `planner capture`

@@ -77,6 +77,11 @@ impl Session {
         if stop { Err(Stop(Status::BadInput)) } else { Ok(()) }
     }
 
+    /// What there is to say so far.
+    pub(crate) fn found(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
     /// Stops when the user wants JSON of something that has none.
     pub(crate) fn no_json(&mut self, what: &str, instead: &str) -> Result<(), Stop> {
         if self.format == Format::Human {

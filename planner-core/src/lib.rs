@@ -65,6 +65,7 @@ pub mod plan;
 pub mod verify;
 pub mod emit;
 pub mod map;
+pub mod inspect;
 
 // All rooms together.
 pub mod advise;

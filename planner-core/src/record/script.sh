@@ -296,5 +296,7 @@ tar -C "$work" "$@" -cf "$work/capture.tar" capture || die 'tar failed'
 gzip -9n "$work/capture.tar" || die 'gzip failed'
 cat "$work/capture.tar.gz" >"$output" || die "$output cannot be written"
 
-sort -u "$work/lacks" >&2
+sort -u "$work/lacks" | head -n 20 >&2
+lacks=$(sort -u "$work/lacks" | wc -l | tr -d ' ')
+[ "$lacks" -le 20 ] || printf 'and %s more, all in the MANIFEST\n' $((lacks - 20)) >&2
 printf 'wrote %s: %s files, links and directories\n' "$output" "$(sort -u "$work/read" | wc -l | tr -d ' ')" >&2

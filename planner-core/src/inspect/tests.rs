@@ -1,0 +1,155 @@
+//! Descriptions in, text and graph out.
+
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::host::resolve;
+use crate::map::{Glyphs, TextStyle};
+use crate::read::language;
+use crate::render::Color;
+
+fn inspect(description: &str) -> Inspection {
+    let (facts, mut found) = language::parse_host("x.host", description);
+    let (host, more) = resolve::resolve(&facts);
+    found.extend(more);
+    Inspection::new(&host, &found)
+}
+
+fn style(width: usize) -> TextStyle {
+    TextStyle { width, glyphs: Glyphs::Box, color: Color::Never }
+}
+
+const BOARD: &str = r#"host "board" {
+    kernel linux 6.12 { page 4K }
+    ram 0x8000_0000 + 2G
+    its its0 { frame 0x808_0000 + 128K }
+    smmu smmu0 { model smmuv3 aperture 48 bits pages 4K 2M 1G }
+    root-complex pcie0 {
+        segment 0 buses 0x00..=0x7f
+        smmu smmu0 { rid 0x0..=0xffff -> stream 0x1_0000 }
+        msi its0 { rid 0x0..=0xffff -> device 0x0 }
+        window mem32 cpu 0x50_4000_0000 bus 0x4000_0000 size 1G intercepts-p2p
+        window mem64 0x80_0000_0000 + 4G prefetchable
+        inbound cpu 0x8000_0000 bus 0x8000_0000 size 2G
+        device 00:00.0 { id 1b36:0008 class 0600 }
+        device 00:01.0 { id 8086:1520 class 0200 }
+        device 00:02.0 { id 1b36:0010 class 010802 msix 65 }
+        device 00:03.0 { id 1b36:0010 class 010802 msix 65 }
+        device 00:04.0 { id 1b36:0010 class 010802 msix 65 }
+        device 00:05.0 { id 1b36:0010 class 010802 msix 65 }
+    }
+    group 0 { devices 00:00.0 }
+    group 1 { devices 00:01.0 00:02.0 }
+}"#;
+
+#[track_caller]
+fn check(inspection: &Inspection, width: usize, expected: Expect) {
+    expected.assert_eq(&text(inspection, &style(width)));
+}
+
+#[test]
+fn a_host_is_told_in_full() {
+    check(
+        &inspect(BOARD),
+        100,
+        expect![[r#"
+        board: aarch64, Linux 6.12 with 4K pages
+          RAM 0x8000_0000..=0xffff_ffff (2 GiB)
+
+        IOMMUs
+          smmu0  smmuv3  aperture 0x0..=0xffff_ffff_ffff  pages 4K 2M 1G  6 functions
+
+        doorbells
+          its0  its  written at 0x809_0040  registers 0x808_0000..=0x809_ffff  6 functions
+
+        root complex pcie0: segment 0000, buses 00..=7f, 6 functions
+          window mem32  0x50_4000_0000..=0x50_7fff_ffff (1 GiB)  on the bus 0x4000_0000..=0x7fff_ffff
+              intercepts-p2p
+          window mem64  0x80_0000_0000..=0x80_ffff_ffff (4 GiB)  prefetchable
+          inbound  0x8000_0000..=0xffff_ffff (2 GiB)  on the bus 0x8000_0000..=0xffff_ffff
+          ├─ 0000:00:00.0  1b36:0008  host bridge  group 0  stream 0x10000  its0
+          ├─ 0000:00:01.0  8086:1520  Ethernet controller  group 1  stream 0x10008  its0
+          └─ 4 x 0000:00:02.0 to 0000:00:05.0  1b36:0010  NVMe controllers  group 1
+               streams 0x10010, 0x10018, 0x10020, 0x10028  its0
+
+        IOMMU groups: 2, 1 of one function
+          1  0000:00:01.0  0000:00:02.0
+
+        missing or doubtful
+          L008  a value is missing  x.host:9
+    "#]],
+    );
+}
+
+#[test]
+fn a_narrow_terminal_gets_more_lines() {
+    let inspection = inspect(BOARD);
+    check(
+        &inspection,
+        50,
+        expect![[r#"
+        board: aarch64, Linux 6.12 with 4K pages
+          RAM 0x8000_0000..=0xffff_ffff (2 GiB)
+
+        IOMMUs
+          smmu0  smmuv3  aperture 0x0..=0xffff_ffff_ffff
+              pages 4K 2M 1G  6 functions
+
+        doorbells
+          its0  its  written at 0x809_0040
+              registers 0x808_0000..=0x809_ffff
+              6 functions
+
+        root complex pcie0: segment 0000, buses 00..=7f, 6 functions
+          window mem32
+              0x50_4000_0000..=0x50_7fff_ffff (1 GiB)
+              on the bus 0x4000_0000..=0x7fff_ffff
+              intercepts-p2p
+          window mem64
+              0x80_0000_0000..=0x80_ffff_ffff (4 GiB)
+              prefetchable
+          inbound  0x8000_0000..=0xffff_ffff (2 GiB)
+              on the bus 0x8000_0000..=0xffff_ffff
+          ├─ 0000:00:00.0  1b36:0008  host bridge  group 0
+          │    stream 0x10000  its0
+          ├─ 0000:00:01.0  8086:1520  Ethernet controller
+          │    group 1  stream 0x10008  its0
+          └─ 4 x 0000:00:02.0 to 0000:00:05.0  1b36:0010
+               NVMe controllers  group 1
+               streams 0x10010, 0x10018, 0x10020, 0x10028
+               its0
+
+        IOMMU groups: 2, 1 of one function
+          1  0000:00:01.0  0000:00:02.0
+
+        missing or doubtful
+          L008  a value is missing  x.host:9
+    "#]],
+    );
+    let ascii = TextStyle { glyphs: Glyphs::Ascii, ..style(80) };
+    assert!(text(&inspection, &ascii).is_ascii());
+}
+
+#[test]
+fn graphs_quote_every_name() {
+    let mut inspection = inspect(BOARD);
+    inspection.host.name = "a\"; b\\N\n".to_owned();
+    expect![[r##"
+        digraph "a\"; b\\N�" {
+          rankdir=LR;
+          node [shape=box, fontname="sans-serif"];
+          "iommu smmu0" [label="smmu0\nsmmuv3", style=filled, fillcolor="#fde0c5"];
+          "doorbell its0" [label="its0\nits\n0x809_0040", shape=cds, style=filled, fillcolor="#d9e8fb"];
+          "root complex 0" [label="pcie0\n0000, buses 00..=7f", style=filled, fillcolor="#e6e6e6"];
+          "0000:00:00.0" [label="0000:00:00.0\nhost bridge\n1b36:0008\ngroup 0"];
+          "root complex 0" -> "0000:00:00.0" [dir=none];
+          "0000:00:01.0" [label="0000:00:01.0\nEthernet controller\n8086:1520\ngroup 1"];
+          "root complex 0" -> "0000:00:01.0" [dir=none];
+          "0000:00:02.0" [label="4 x 0000:00:02.0 to 0000:00:05.0\nNVMe controller\n1b36:0010\ngroup 1"];
+          "root complex 0" -> "0000:00:02.0" [dir=none];
+          "iommu smmu0" -> "doorbell its0" [label="6", style=bold];
+          "root complex 0" -> "iommu smmu0" [label="6", style=bold];
+        }
+    "##]]
+    .assert_eq(&dot(&inspection));
+}

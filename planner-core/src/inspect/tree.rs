@@ -1,0 +1,147 @@
+//! The functions of a host in the order of a tree: each bridge is followed by what is below it, each physical function
+//! by its virtual ones; neighbours that are alike and have nothing below them become one entry.
+
+use std::collections::BTreeMap;
+
+use super::{Function, class};
+use crate::host::{Device, Host};
+use crate::ids::PciAddress;
+
+/// So many alike neighbours are one entry; of virtual functions, any number.
+const ENOUGH_ALIKE: usize = 4;
+
+/// Entries of each root complex, by index; of `None`, of functions below no known one.
+pub(super) fn functions(host: &Host) -> BTreeMap<Option<usize>, Vec<Function>> {
+    let forest = Forest::new(host);
+    let mut entries: BTreeMap<Option<usize>, Vec<Function>> = BTreeMap::new();
+    for (&root_complex, tops) in &forest.tops {
+        entries.insert(root_complex, forest.entries(tops));
+    }
+    entries
+}
+
+/// Who is below whom. What is above a function is a bridge on a lower bus, or the physical function of a virtual one,
+/// which is never virtual itself: so there are no loops.
+struct Forest<'a> {
+    host: &'a Host,
+    above: BTreeMap<PciAddress, PciAddress>,
+    below: BTreeMap<PciAddress, Vec<&'a Device>>,
+    /// Functions below nothing, by root complex.
+    tops: BTreeMap<Option<usize>, Vec<&'a Device>>,
+}
+
+impl<'a> Forest<'a> {
+    fn new(host: &'a Host) -> Self {
+        let mut bridges = BTreeMap::new();
+        for device in host.devices.iter().filter(|device| physical_function(device).is_none()) {
+            if let Some([secondary, _]) = buses(device) {
+                bridges.entry((device.address.segment(), secondary)).or_insert(device.address);
+            }
+        }
+        let mut forest = Self { host, above: BTreeMap::new(), below: BTreeMap::new(), tops: BTreeMap::new() };
+        for device in &host.devices {
+            match forest.parent(device, &bridges) {
+                Some(parent) => {
+                    forest.above.insert(device.address, parent);
+                    forest.below.entry(parent).or_default().push(device);
+                }
+                None => forest.tops.entry(device.root_complex).or_default().push(device),
+            }
+        }
+        forest
+    }
+
+    fn parent(&self, device: &Device, bridges: &BTreeMap<(u16, u8), PciAddress>) -> Option<PciAddress> {
+        let address = device.address;
+        let physical = physical_function(device).filter(|&physical| {
+            self.host.device(physical).is_some_and(|device| physical_function(device).is_none())
+        });
+        let bridge = bridges.get(&(address.segment(), address.bus())).copied();
+        physical.or_else(|| bridge.filter(|bridge| bridge.bus() < address.bus()))
+    }
+
+    /// The entries of these functions and of everything below them, without recursion: a chain of bridges is long.
+    fn entries(&self, tops: &[&'a Device]) -> Vec<Function> {
+        let mut out = Vec::new();
+        let mut pending: Vec<(usize, Vec<&'a Device>)> = self.runs(0, tops);
+        while let Some((depth, run)) = pending.pop() {
+            let Some((first, last)) = run.first().zip(run.last()) else { continue };
+            out.push(self.entry(depth, &run, first, last));
+            if let ([_], Some(below)) = (run.as_slice(), self.below.get(&first.address)) {
+                pending.extend(self.runs(depth.saturating_add(1), below));
+            }
+        }
+        out
+    }
+
+    /// Functions cut where neighbours differ, the last first.
+    fn runs(&self, depth: usize, functions: &[&'a Device]) -> Vec<(usize, Vec<&'a Device>)> {
+        let alike = |one: &&Device, other: &&Device| self.are_alike(one, other);
+        let cut = functions.chunk_by(alike).flat_map(|run| match run {
+            [first, ..] if run.len() >= ENOUGH_ALIKE || physical_function(first).is_some() => {
+                vec![run.to_vec()]
+            }
+            _ => run.iter().map(|&device| vec![device]).collect(),
+        });
+        let mut runs: Vec<_> = cut.map(|run| (depth, run)).collect();
+        runs.reverse();
+        runs
+    }
+
+    fn are_alike(&self, one: &Device, other: &Device) -> bool {
+        let what = |device: &Device| {
+            let iommu = device.translation.as_ref().map(|translation| translation.iommu);
+            let doorbell = device.msi_target.as_ref().map(|target| target.doorbell);
+            let bars: Vec<_> = device.bars.iter().map(|bar| (bar.index, bar.kind, bar.size)).collect();
+            let is_grouped = device.group.is_some();
+            (
+                device.id,
+                device.class,
+                device.msix,
+                iommu,
+                doorbell,
+                bars,
+                is_grouped,
+                physical_function(device),
+            )
+        };
+        let is_plain = |device: &Device| device.sriov.is_none() && !self.below.contains_key(&device.address);
+        is_plain(one) && is_plain(other) && what(one) == what(other)
+    }
+
+    fn entry(&self, depth: usize, run: &[&Device], first: &Device, last: &Device) -> Function {
+        let streams = run.iter().filter_map(|device| device.translation.as_ref()?.stream);
+        let device_ids = run.iter().filter_map(|device| device.msi_target.as_ref()?.device_id);
+        let mut groups: Vec<_> = run.iter().filter_map(|device| device.group).collect();
+        groups.dedup();
+        Function {
+            address: first.address,
+            last: last.address,
+            count: run.len(),
+            depth,
+            above: self.above.get(&first.address).copied(),
+            is_virtual: physical_function(first).is_some(),
+            id: first.id,
+            class: first.class,
+            what: class::words(first.class),
+            buses: buses(first),
+            msix: first.msix,
+            virtual_functions: first.sriov.map(|sriov| [sriov.enabled, sriov.total]),
+            groups,
+            iommu: self.host.iommu_of(first).map(|iommu| iommu.name.clone()),
+            streams: streams.collect(),
+            doorbell: self.host.doorbell_of(first).map(|doorbell| doorbell.name.clone()),
+            device_ids: device_ids.collect(),
+        }
+    }
+}
+
+/// Buses below a bridge: first and last.
+fn buses(_: &Device) -> Option<[u8; 2]> {
+    None
+}
+
+/// The physical function of a virtual one.
+fn physical_function(_: &Device) -> Option<PciAddress> {
+    None
+}
