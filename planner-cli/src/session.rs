@@ -11,8 +11,9 @@ use planner_core::kernel::report::Question;
 use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
+use planner_core::read::capture::allow::MANIFEST;
 use planner_core::read::{capture, json, language};
-use planner_core::record::manifest::Note;
+use planner_core::record::manifest::{Manifest, Note};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
 
@@ -80,6 +81,12 @@ impl Session {
     /// What there is to say so far.
     pub(crate) fn found(&self) -> &[Diagnostic] {
         &self.diagnostics
+    }
+
+    /// The manifest of the last capture that was read, if it has one.
+    pub(crate) fn manifest(&self) -> Option<Manifest> {
+        let text = self.captures.last()?.file(MANIFEST)?;
+        Some(Manifest::parse(&String::from_utf8_lossy(text)))
     }
 
     /// Stops when the user wants JSON of something that has none.

@@ -154,7 +154,7 @@ impl fmt::Display for Severity {
 /// A kind of diagnostic: the row from which `planner explain CODE` speaks.
 #[derive(PartialEq, Eq, Debug)]
 pub struct Code {
-    /// Stable identifier: a letter for the room and three digits. `L` language, `J` JSON, `C` capture, `H` host,
+    /// Stable identifier: a letter for the room and three digits. `L` language, `J` JSON, `C` capture, `B` configuration space, `H` host,
     /// `G` guest, `M` VMM, `P` plan, `V` verify, `E` emit.
     pub id: &'static str,
     /// How much diagnostics of this kind matter.

@@ -131,6 +131,7 @@ fn device_fact() -> DeviceFact {
         msix: None,
         msi: None,
         sriov: None,
+        config: Default::default(),
         origin: Default::default(),
     }
 }

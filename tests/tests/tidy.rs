@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     // Syntax only.
     ("emit", &["facts", "guest"], &["vmm", "plan"]),
     ("map", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
-    ("inspect", &["facts", "host"], &["map"]),
+    ("inspect", &["facts", "record", "host"], &["map"]),
     // The two that look back on all of it.
     ("advise", ALL_BUT_THE_LAST, &[]),
     ("explain", ALL_BUT_THE_LAST, &[]),

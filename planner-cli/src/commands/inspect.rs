@@ -11,7 +11,7 @@ use crate::session::{Session, Stop};
 pub(crate) fn run(args: &InspectArgs, session: &mut Session) -> Result<Output, Stop> {
     let style = session.style(&args.picture)?;
     let host = session.host(&args.host)?;
-    let inspection = Inspection::new(&host, session.found());
+    let inspection = Inspection::new(&host, session.found(), session.manifest().as_ref());
     Ok(Output::done(match session.format {
         Format::Json => json::pretty(&inspection),
         Format::Human if args.dot => dot(&inspection),

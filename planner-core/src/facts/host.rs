@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::pci::ConfigFact;
 use super::{Arch, words};
 use crate::addr::{BusAddr, Hpa, Iova, Span};
 use crate::diag::Origin;
@@ -459,6 +460,9 @@ pub struct DeviceFact {
     /// Virtual functions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sriov: Option<SriovFact>,
+    /// What its configuration space says of its place and of its isolation.
+    #[serde(default, skip_serializing_if = "ConfigFact::is_unsaid")]
+    pub config: ConfigFact,
     /// Where it was said.
     #[serde(skip)]
     pub origin: Origin,

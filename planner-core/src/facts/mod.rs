@@ -5,6 +5,7 @@
 
 pub mod guest;
 pub mod host;
+pub mod pci;
 
 pub use guest::GuestFacts;
 pub use host::HostFacts;

@@ -13,6 +13,7 @@ use crate::facts::Arch;
 use crate::facts::host::{
     BarFact, FirmwareRegionFact, IommuModel, ListedRegion, PeerToPeer, RamFact, SriovFact, WindowKind,
 };
+use crate::facts::pci::ConfigFact;
 use crate::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, StreamId};
 use crate::size::{PageSize, PageSizes};
 use crate::version::KernelVersion;
@@ -199,6 +200,8 @@ pub struct Device {
     pub msi: Option<u16>,
     /// Virtual functions.
     pub sriov: Option<SriovFact>,
+    /// What its configuration space says of its place and of its isolation.
+    pub config: ConfigFact,
     /// Index into [`Host::root_complexes`].
     pub root_complex: Option<usize>,
     /// Its IOMMU.

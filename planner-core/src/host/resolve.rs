@@ -260,6 +260,7 @@ fn device(fact: &DeviceFact, index: usize, complex: &RootComplexFact, names: &Na
         msix: fact.msix,
         msi: fact.msi,
         sriov: fact.sriov,
+        config: fact.config.clone(),
         root_complex: Some(index),
         translation: complex.streams.iter().find_map(|map| translation(fact.address, map, names)),
         msi_target: complex.msi.iter().find_map(|map| msi_target(fact.address, map, names)),

@@ -1,5 +1,6 @@
 //! PCI class codes in words (PCI Code and ID Assignment Specification 1.16, section 1).
 
+use crate::facts::pci::PortType;
 use crate::ids::PciClass;
 
 /// Sub-classes that passthrough meets, before their base classes.
@@ -50,8 +51,20 @@ const BASE_CLASSES: &[(u32, &str)] = &[
     (0x13, "instrumentation"),
 ];
 
-/// The words for a class.
-pub(super) fn words(class: Option<PciClass>) -> &'static str {
+/// Ports and bridges, of which the class says less.
+const PORTS: &[(PortType, &str)] = &[
+    (PortType::RootPort, "root port"),
+    (PortType::UpstreamPort, "upstream port"),
+    (PortType::DownstreamPort, "downstream port"),
+    (PortType::PcieToPciBridge, "PCIe-to-PCI bridge"),
+    (PortType::PciToPcieBridge, "PCI-to-PCIe bridge"),
+];
+
+/// What a function is, in words.
+pub(super) fn words(class: Option<PciClass>, port: Option<PortType>) -> &'static str {
+    if let Some(&(_, words)) = PORTS.iter().find(|(row, _)| Some(*row) == port) {
+        return words;
+    }
     let Some(class) = class else { return "function" };
     let (sub, base) = (class.base_and_sub(), class.base_and_sub() >> 8);
     let find = |table: &[(u32, &'static str)], code| {

@@ -20,6 +20,8 @@ use crate::facts::Arch;
 use crate::facts::host::{FirmwareKind, IommuModel, PeerToPeer, WindowKind};
 use crate::host::{DoorbellSource, Host, RootComplex};
 use crate::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, StreamId};
+use crate::record::Redaction;
+use crate::record::manifest::{Lack, Manifest};
 use crate::size::{PageSize, PageSizes};
 use crate::version::KernelVersion;
 
@@ -33,6 +35,9 @@ pub struct Inspection {
     pub schema: &'static str,
     /// The machine and its kernel.
     pub host: Machine,
+    /// How it was captured, if a capture says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
     /// IOMMUs.
     pub iommus: Vec<Iommu>,
     /// Where devices write to signal an interrupt.
@@ -76,6 +81,21 @@ pub struct Machine {
     pub unsafe_interrupts: Option<bool>,
     /// System RAM.
     pub ram: Vec<Span<Hpa>>,
+}
+
+/// What the manifest of a capture says.
+#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
+pub struct Capture {
+    /// What made it.
+    pub maker: String,
+    /// Whether it was redacted.
+    pub redacted: bool,
+    /// How many files could not be read.
+    pub unread: usize,
+    /// How many files could be read in part only.
+    pub partly: usize,
+    /// How many files were left out.
+    pub left_out: usize,
 }
 
 /// An IOMMU.
@@ -254,14 +274,16 @@ pub struct Missing {
 }
 
 impl Inspection {
-    /// The host in order. `found` is what reading and resolving it had to say.
+    /// The host in order. `found` is what reading and resolving it had to say, `manifest` that of the capture that it
+    /// was read from.
     #[must_use]
-    pub fn new(host: &Host, found: &[Diagnostic]) -> Self {
+    pub fn new(host: &Host, found: &[Diagnostic], manifest: Option<&Manifest>) -> Self {
         let mut functions = tree::functions(host);
         let mut of = |index| functions.remove(&index).unwrap_or_default();
         Self {
             schema: "inspect/1",
             host: machine(host),
+            capture: manifest.map(captured),
             iommus: iommus(host),
             doorbells: doorbells(host),
             root_complexes: host
@@ -289,6 +311,17 @@ fn machine(host: &Host) -> Machine {
         iommufd: host.kernel.iommufd,
         unsafe_interrupts: host.kernel.unsafe_interrupts,
         ram: host.ram.iter().map(|ram| ram.span).collect(),
+    }
+}
+
+fn captured(manifest: &Manifest) -> Capture {
+    let lacking = |lack| manifest.notes.iter().filter(|note| note.lack == lack).count();
+    Capture {
+        maker: manifest.maker.clone(),
+        redacted: manifest.redaction == Redaction::On,
+        unread: lacking(Lack::Unread),
+        partly: lacking(Lack::Partly),
+        left_out: lacking(Lack::LeftOut),
     }
 }
 

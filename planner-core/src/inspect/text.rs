@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Bridge, Function, Group, Inspection, Machine, Missing};
+use super::{Bridge, Capture, Function, Group, Inspection, Machine, Missing};
 use crate::addr::{Address, Span};
 use crate::ids::GroupId;
 use crate::map::{Glyphs, TextStyle};
@@ -15,6 +15,7 @@ use crate::size::binary_size;
 pub fn text(inspection: &Inspection, style: &TextStyle) -> String {
     let mut page = Page { style: *style, out: String::new() };
     page.machine(&inspection.host);
+    page.capture(inspection.capture.as_ref());
     page.iommus(inspection);
     page.doorbells(inspection);
     let short = Short::new(inspection);
@@ -33,13 +34,34 @@ pub fn text(inspection: &Inspection, style: &TextStyle) -> String {
 
 /// What need not be said of each function, because it is the same for all.
 struct Short {
-    one_iommu: bool,
-    one_doorbell: bool,
+    iommu: Naming,
+    doorbell: Naming,
+    has_groups: bool,
+}
+
+/// How the IOMMU or the doorbell of a function is told.
+enum Naming {
+    /// There is none, so nothing is said.
+    Nothing,
+    /// There is one: only who does not have it is told.
+    Lack(&'static str),
+    /// There are several.
+    Name(&'static str),
 }
 
 impl Short {
     fn new(inspection: &Inspection) -> Self {
-        Self { one_iommu: inspection.iommus.len() == 1, one_doorbell: inspection.doorbells.len() == 1 }
+        let naming = |count, lack| match count {
+            0 => Naming::Nothing,
+            1 => Naming::Lack(lack),
+            _ => Naming::Name(lack),
+        };
+        Self {
+            iommu: naming(inspection.iommus.len(), "no IOMMU"),
+            // That a doorbell is not known is no lack of the function.
+            doorbell: naming(inspection.doorbells.len(), ""),
+            has_groups: !inspection.groups.is_empty(),
+        }
     }
 }
 
@@ -111,6 +133,25 @@ impl Page {
                     "unsafe interrupts are allowed",
                     "unsafe interrupts are not allowed",
                 ),
+            ],
+        );
+    }
+
+    fn capture(&mut self, capture: Option<&Capture>) {
+        let Some(capture) = capture else { return };
+        let lacking = |count: usize, how: &str| match count {
+            0 => String::new(),
+            _ => format!("{} {how}", counted(count, "file")),
+        };
+        self.line(
+            "  ",
+            "    ",
+            &[
+                format!("captured by {}", capture.maker),
+                if capture.redacted { "redacted".to_owned() } else { "not redacted".to_owned() },
+                lacking(capture.unread, "unread"),
+                lacking(capture.partly, "read in part"),
+                lacking(capture.left_out, "left out"),
             ],
         );
     }
@@ -292,11 +333,11 @@ fn parts(entry: &Function, short: &Short) -> Vec<String> {
         Some([enabled, total]) => format!("{enabled} of {total} virtual functions"),
         None => String::new(),
     });
-    parts.push(groups(&entry.groups));
+    parts.push(groups(&entry.groups, short.has_groups));
     let streams: Vec<u32> = entry.streams.iter().map(|stream| stream.0).collect();
-    parts.push(named(entry.iommu.as_deref(), short.one_iommu, "stream", &streams));
+    parts.push(named(entry.iommu.as_deref(), &short.iommu, "stream", &streams));
     let ids: Vec<u32> = entry.device_ids.iter().map(|id| id.0).collect();
-    parts.push(named(entry.doorbell.as_deref(), short.one_doorbell, "device", &ids));
+    parts.push(named(entry.doorbell.as_deref(), &short.doorbell, "device ID", &ids));
     parts
 }
 
@@ -309,8 +350,9 @@ fn place(entry: &Function) -> String {
 }
 
 /// `group 7`, `groups 7-70`
-fn groups(groups: &[GroupId]) -> String {
+fn groups(groups: &[GroupId], host_has_some: bool) -> String {
     match groups {
+        [] if host_has_some => "no group".to_owned(),
         [] => String::new(),
         [only] => format!("group {only}"),
         _ => format!("groups {}", runs(groups.iter().map(|group| group.0), |number| number.to_string())),
@@ -318,15 +360,15 @@ fn groups(groups: &[GroupId]) -> String {
 }
 
 /// `smmu0 stream 0x300`, `smmu0 streams 0x380-0x3bf`; the name is left out where there is one of its kind.
-fn named(name: Option<&str>, is_only: bool, what: &str, ids: &[u32]) -> String {
+fn named(name: Option<&str>, naming: &Naming, what: &str, ids: &[u32]) -> String {
     let ids = match ids {
         [] => String::new(),
         [only] => format!("{what} {only:#x}"),
         _ => format!("{what}s {}", runs(ids.iter().copied(), |id| format!("{id:#x}"))),
     };
-    match name {
-        Some(name) if !is_only && !ids.is_empty() => format!("{name} {ids}"),
-        Some(name) if ids.is_empty() => name.to_owned(),
+    match (name, naming) {
+        (None, Naming::Lack(lack) | Naming::Name(lack)) => (*lack).to_owned(),
+        (Some(name), Naming::Name(_)) => format!("{name} {ids}").trim_end().to_owned(),
         _ => ids,
     }
 }

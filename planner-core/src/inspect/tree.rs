@@ -105,7 +105,11 @@ impl<'a> Forest<'a> {
                 physical_function(device),
             )
         };
-        let is_plain = |device: &Device| device.sriov.is_none() && !self.below.contains_key(&device.address);
+        let is_plain = |device: &Device| {
+            device.sriov.is_none()
+                && !device.class.is_some_and(|class| class.is_bridge())
+                && !self.below.contains_key(&device.address)
+        };
         is_plain(one) && is_plain(other) && what(one) == what(other)
     }
 
@@ -123,7 +127,7 @@ impl<'a> Forest<'a> {
             is_virtual: physical_function(first).is_some(),
             id: first.id,
             class: first.class,
-            what: class::words(first.class),
+            what: class::words(first.class, first.config.port_type),
             buses: buses(first),
             msix: first.msix,
             virtual_functions: first.sriov.map(|sriov| [sriov.enabled, sriov.total]),
@@ -137,11 +141,11 @@ impl<'a> Forest<'a> {
 }
 
 /// Buses below a bridge: first and last.
-fn buses(_: &Device) -> Option<[u8; 2]> {
-    None
+fn buses(device: &Device) -> Option<[u8; 2]> {
+    device.config.buses.map(|buses| [buses.secondary, buses.subordinate])
 }
 
 /// The physical function of a virtual one.
-fn physical_function(_: &Device) -> Option<PciAddress> {
-    None
+fn physical_function(device: &Device) -> Option<PciAddress> {
+    device.config.physical_function
 }

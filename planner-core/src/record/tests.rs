@@ -160,7 +160,8 @@ fn the_script_takes_every_row() {
     assert!(!after_marks.any(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase())), "a mark is left");
     for row in crate::read::capture::allow::ROWS {
         let name = row.pattern.trim_end_matches('#');
-        let listed = script.contains(&format!(" {name}")) || script.contains(&format!("$1/{name}\""));
+        let listed =
+            script.contains(&format!("for path in {name}")) || script.contains(&format!("$1/{name}\""));
         assert_eq!(listed, row.access != crate::read::capture::allow::Access::Capture, "{name}");
     }
 }

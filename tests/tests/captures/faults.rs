@@ -243,10 +243,10 @@ fn a_resource_file_with_a_short_line() {
     check(
         &with(sound(), &format!("{FUNCTION}/resource"), text),
         &expect![[r#"
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        +   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000
-        warning[C052] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:2: `0x0000000010860000` is no resource of a PCI function
-    "#]],
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            +   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000
+            warning[C052] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:2: `0x0000000010860000` is no resource of a PCI function
+        "#]],
     );
 }
 
@@ -259,12 +259,12 @@ fn registers_of_odd_size_and_without_place() {
     check(
         &with(sound(), &format!("{FUNCTION}/resource"), text),
         &expect![[r#"
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        +   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 16K at 0x1084_0000  bar1 mem32 4K
-        warning[C053] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:1: register 0 at 0x1084_0000..=0x1084_2fff has 12288 bytes, no power of two
-        warning[C053] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:3: register 2 at 0x0..=0xffff_ffff_ffff_ffff has 18446744073709551616 bytes, no power of two
-        warning[C052] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:4: register 3 ends at 0x1fff below its start
-    "#]],
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            +   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 16K at 0x1084_0000  bar1 mem32 4K
+            warning[C053] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:1: register 0 at 0x1084_0000..=0x1084_2fff has 12288 bytes, no power of two
+            warning[C053] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:3: register 2 at 0x0..=0xffff_ffff_ffff_ffff has 18446744073709551616 bytes, no power of two
+            warning[C052] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/resource:4: register 3 ends at 0x1fff below its start
+        "#]],
     );
 }
 
@@ -275,12 +275,12 @@ fn attributes_that_are_no_numbers() {
     check(
         &with(tree, &format!("{FUNCTION}/numa_node"), "none\n"),
         &expect![[r#"
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        +   device 0000:00:06.0  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/vendor: the file holds `Intel` and not one number that fits
-        warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/class: the file holds `0x1234567` and not a class of 24 bits
-        warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/numa_node: the file holds `none` and not one number that fits
-    "#]],
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            +   device 0000:00:06.0  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/vendor: the file holds `Intel` and not one number that fits
+            warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/class: the file holds `0x1234567` and not a class of 24 bits
+            warning[C054] sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0/numa_node: the file holds `none` and not one number that fits
+        "#]],
     );
 }
 
@@ -289,10 +289,10 @@ fn a_function_whose_directory_is_missing() {
     check(
         &without(&sound(), FUNCTION),
         &expect![[r#"
-        -   stream 0x30..=0x30  smmu3.0x0000000009050000
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        warning[C007] sys/bus/pci/devices/0000:00:06.0: the link to `../../../devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0` leads to something that the capture does not hold
-    "#]],
+            -   stream 0x30..=0x30  smmu3.0x0000000009050000
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            warning[C007] sys/bus/pci/devices/0000:00:06.0: the link to `../../../devices/platform/4010000000.pcie/pci0000:00/0000:00:06.0` leads to something that the capture does not hold
+        "#]],
     );
 }
 
@@ -310,19 +310,19 @@ fn links_that_lead_out_or_in_circles() {
     check(
         &tree,
         &expect![[r#"
-        -   stream 0x30..=0x30  smmu3.0x0000000009050000
-        -   stream 0x38..=0x38  smmu3.0x0000000009050000
-        -   stream 0x100..=0x100  smmu3.0x0000000009050000
-        -   stream 0x200..=0x200  smmu3.0x0000000009050000
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        -   device 0000:00:07.0  1b36:000b  0600
-        -   device 0000:01:00.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1004_0000  bar1 mem32 128K at 0x1006_0000  bar2 io 32  bar3 mem32 16K at 0x1008_0000  bar6 mem32 prefetchable 256K at 0x1000_0000
-        -   device 0000:02:00.0  1b36:0010  010802  msix 65  bar0 mem64 16K at 0x1020_0000
-        warning[C007] sys/bus/pci/devices/0000:00:06.0: the link to `/sys/devices/pci0000:00/0000:00:06.0` leads out of the capture
-        warning[C007] sys/bus/pci/devices/0000:00:07.0: the link to `../../../../../../etc` leads out of the capture
-        warning[C007] sys/bus/pci/devices/0000:01:00.0: the link to `0000:02:00.0` leads through more than 40 links: they form a loop
-        warning[C007] sys/bus/pci/devices/0000:02:00.0: the link to `0000:01:00.0` leads through more than 40 links: they form a loop
-    "#]],
+            -   stream 0x30..=0x30  smmu3.0x0000000009050000
+            -   stream 0x38..=0x38  smmu3.0x0000000009050000
+            -   stream 0x100..=0x100  smmu3.0x0000000009050000
+            -   stream 0x200..=0x200  smmu3.0x0000000009050000
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            -   device 0000:00:07.0  1b36:000b  0600  conventional
+            -   device 0000:01:00.0  8086:10d3  0200  msi 1  msix 5  endpoint  bar0 mem32 128K at 0x1004_0000  bar1 mem32 128K at 0x1006_0000  bar2 io 32  bar3 mem32 16K at 0x1008_0000  bar6 mem32 prefetchable 256K at 0x1000_0000
+            -   device 0000:02:00.0  1b36:0010  010802  msix 65  endpoint  bar0 mem64 16K at 0x1020_0000
+            warning[C007] sys/bus/pci/devices/0000:00:06.0: the link to `/sys/devices/pci0000:00/0000:00:06.0` leads out of the capture
+            warning[C007] sys/bus/pci/devices/0000:00:07.0: the link to `../../../../../../etc` leads out of the capture
+            warning[C007] sys/bus/pci/devices/0000:01:00.0: the link to `0000:02:00.0` leads through more than 40 links: they form a loop
+            warning[C007] sys/bus/pci/devices/0000:02:00.0: the link to `0000:01:00.0` leads through more than 40 links: they form a loop
+        "#]],
     );
 }
 
@@ -343,36 +343,36 @@ fn no_functions_at_all() {
     check(
         &without(&without(&sound(), "sys/bus"), "sys/devices/platform/4010000000.pcie"),
         &expect![[r#"
-        - root-complex pci0000:00  buses 00..=ff  sys/devices/platform/4010000000.pcie/pci0000:00
-        -   window mem32  0x1000_0000..=0x3efe_ffff  bus 0x1000_0000
-        -   window mem64  0x80_0000_0000..=0xff_ffff_ffff  bus 0x80_0000_0000
-        -   stream 0x0..=0x0  smmu3.0x0000000009050000
-        -   stream 0x10..=0x10  smmu3.0x0000000009050000
-        -   stream 0x18..=0x18  smmu3.0x0000000009050000
-        -   stream 0x20..=0x20  smmu3.0x0000000009050000
-        -   stream 0x28..=0x28  smmu3.0x0000000009050000
-        -   stream 0x30..=0x30  smmu3.0x0000000009050000
-        -   stream 0x38..=0x38  smmu3.0x0000000009050000
-        -   stream 0x100..=0x100  smmu3.0x0000000009050000
-        -   stream 0x200..=0x200  smmu3.0x0000000009050000
-        -   stream 0x300..=0x300  smmu3.0x0000000009050000
-        -   stream 0x400..=0x400  smmu3.0x0000000009050000
-        -   stream 0x508..=0x508  smmu3.0x0000000009050000
-        -   device 0000:00:00.0  1b36:0008  0600
-        -   device 0000:00:02.0  1b36:000c  0604  msix 1  bar0 mem32 4K at 0x1088_4000
-        -   device 0000:00:03.0  1b36:000c  0604  msix 1  bar0 mem32 4K at 0x1088_5000
-        -   device 0000:00:04.0  1b36:000c  0604  msix 1  bar0 mem32 4K at 0x1088_6000
-        -   device 0000:00:05.0  1b36:000c  0604  msix 1  bar0 mem32 4K at 0x1088_7000
-        -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
-        -   device 0000:00:07.0  1b36:000b  0600
-        -   device 0000:01:00.0  8086:10d3  0200  msi 1  msix 5  bar0 mem32 128K at 0x1004_0000  bar1 mem32 128K at 0x1006_0000  bar2 io 32  bar3 mem32 16K at 0x1008_0000  bar6 mem32 prefetchable 256K at 0x1000_0000
-        -   device 0000:02:00.0  1b36:0010  010802  msix 65  bar0 mem64 16K at 0x1020_0000
-        -   device 0000:03:00.0  8086:10c9  0200  msi 1  msix 10  vfs 0/7  bar0 mem32 128K at 0x1040_0000  bar1 mem32 128K at 0x1042_0000  bar2 io 32  bar3 mem64 16K at 0x1044_0000
-        -   device 0000:04:00.0  1b36:000e  0604  msi 1  bar0 mem64 256 at 0x1070_0000
-        -   device 0000:05:01.0  8086:100e  0200  bar0 mem32 128K at 0x1068_0000  bar1 io 64  bar6 mem32 prefetchable 256K at 0x1060_0000
-        -   device 0000:05:02.0  1af4:1000  0200  msix 4  bar0 io 32  bar1 mem32 4K at 0x106a_0000  bar4 mem64 prefetchable 16K at 0x80_0060_0000  bar6 mem32 prefetchable 256K at 0x1064_0000
-        warning[C050] sys/bus/pci/devices: `sys/bus/pci/devices` holds no PCI functions
-    "#]],
+            - root-complex pci0000:00  buses 00..=ff  sys/devices/platform/4010000000.pcie/pci0000:00
+            -   window mem32  0x1000_0000..=0x3efe_ffff  bus 0x1000_0000
+            -   window mem64  0x80_0000_0000..=0xff_ffff_ffff  bus 0x80_0000_0000
+            -   stream 0x0..=0x0  smmu3.0x0000000009050000
+            -   stream 0x10..=0x10  smmu3.0x0000000009050000
+            -   stream 0x18..=0x18  smmu3.0x0000000009050000
+            -   stream 0x20..=0x20  smmu3.0x0000000009050000
+            -   stream 0x28..=0x28  smmu3.0x0000000009050000
+            -   stream 0x30..=0x30  smmu3.0x0000000009050000
+            -   stream 0x38..=0x38  smmu3.0x0000000009050000
+            -   stream 0x100..=0x100  smmu3.0x0000000009050000
+            -   stream 0x200..=0x200  smmu3.0x0000000009050000
+            -   stream 0x300..=0x300  smmu3.0x0000000009050000
+            -   stream 0x400..=0x400  smmu3.0x0000000009050000
+            -   stream 0x508..=0x508  smmu3.0x0000000009050000
+            -   device 0000:00:00.0  1b36:0008  0600  conventional
+            -   device 0000:00:02.0  1b36:000c  0604  msix 1  root-port  buses 01..=01  acs 0x5f control 0x1d  bar0 mem32 4K at 0x1088_4000
+            -   device 0000:00:03.0  1b36:000c  0604  msix 1  root-port  buses 02..=02  acs 0x5f control 0x1d  bar0 mem32 4K at 0x1088_5000
+            -   device 0000:00:04.0  1b36:000c  0604  msix 1  root-port  buses 03..=03  acs 0x5f control 0x1d  bar0 mem32 4K at 0x1088_6000
+            -   device 0000:00:05.0  1b36:000c  0604  msix 1  root-port  buses 04..=05  acs 0x5f control 0x1d  bar0 mem32 4K at 0x1088_7000
+            -   device 0000:00:06.0  8086:10d3  0200  msi 1  msix 5  rc-endpoint  bar0 mem32 128K at 0x1084_0000  bar1 mem32 128K at 0x1086_0000  bar2 io 32  bar3 mem32 16K at 0x1088_0000  bar6 mem32 prefetchable 256K at 0x1080_0000
+            -   device 0000:00:07.0  1b36:000b  0600  conventional
+            -   device 0000:01:00.0  8086:10d3  0200  msi 1  msix 5  endpoint  bar0 mem32 128K at 0x1004_0000  bar1 mem32 128K at 0x1006_0000  bar2 io 32  bar3 mem32 16K at 0x1008_0000  bar6 mem32 prefetchable 256K at 0x1000_0000
+            -   device 0000:02:00.0  1b36:0010  010802  msix 65  endpoint  bar0 mem64 16K at 0x1020_0000
+            -   device 0000:03:00.0  8086:10c9  0200  msi 1  msix 10  vfs 0/7  endpoint  vfs 0x80+n*0x2 Some(10ca)  vf-bar0 mem64 prefetchable 16K at 0x80_0040_0000  vf-bar3 mem64 prefetchable 16K at 0x80_0042_0000  bar0 mem32 128K at 0x1040_0000  bar1 mem32 128K at 0x1042_0000  bar2 io 32  bar3 mem64 16K at 0x1044_0000
+            -   device 0000:04:00.0  1b36:000e  0604  msi 1  pcie-to-pci-bridge  buses 05..=05  bar0 mem64 256 at 0x1070_0000
+            -   device 0000:05:01.0  8086:100e  0200  conventional  bar0 mem32 128K at 0x1068_0000  bar1 io 64  bar6 mem32 prefetchable 256K at 0x1060_0000
+            -   device 0000:05:02.0  1af4:1000  0200  msix 4  conventional  bar0 io 32  bar1 mem32 4K at 0x106a_0000  bar4 mem64 prefetchable 16K at 0x80_0060_0000  bar6 mem32 prefetchable 256K at 0x1064_0000
+            warning[C050] sys/bus/pci/devices: `sys/bus/pci/devices` holds no PCI functions
+        "#]],
     );
 }
 

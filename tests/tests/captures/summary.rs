@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use planner_core::diag::Diagnostic;
 use planner_core::facts::HostFacts;
 use planner_core::facts::host::{BarFact, DeviceFact, GroupFact, IommuFact, RootComplexFact};
+use planner_core::facts::pci::ConfigFact;
 
 /// The whole host.
 pub(crate) fn of(host: &HostFacts, diagnostics: &[Diagnostic]) -> String {
@@ -100,7 +101,31 @@ fn words_of_device(device: &DeviceFact) -> Vec<String> {
         some("msix ", device.msix.as_ref()),
         device.sriov.map(|sriov| format!("vfs {}/{}", sriov.enabled, sriov.total)).unwrap_or_default(),
     ];
+    words.extend(words_of_config(&device.config));
     words.extend(device.bars.iter().map(word_of_bar));
+    words
+}
+
+fn words_of_config(config: &ConfigFact) -> Vec<String> {
+    let mut words = vec![some("", config.port_type.as_ref())];
+    if let Some(buses) = config.buses {
+        words.push(format!("buses {:02x}..={:02x}", buses.secondary, buses.subordinate));
+    }
+    if let Some(acs) = config.acs {
+        words.push(format!("acs {:#x} control {:#x}", acs.capability, acs.control.unwrap_or(0)));
+    }
+    words.push(some("vf-of ", config.physical_function.as_ref()));
+    if let Some(vfs) = &config.virtual_functions {
+        words.push(format!("vfs {:#x}+n*{:#x} {:x?}", vfs.offset, vfs.stride, vfs.device_id));
+        words.extend(vfs.bars.iter().map(|bar| format!("vf-{}", word_of_bar(bar))));
+    }
+    words.push(some("pasid ", config.pasid_bits.as_ref()));
+    words.extend(
+        config.resizable.iter().map(|bar| format!("resizable{} {:#x}", bar.index, bar.sizes.bitmap())),
+    );
+    for (has, word) in [(config.multifunction, "multifunction"), (config.ats, "ats"), (config.pri, "pri")] {
+        words.extend(has.then(|| word.to_owned()));
+    }
     words
 }
 

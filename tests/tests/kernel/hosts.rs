@@ -37,6 +37,7 @@ pub(crate) fn host(arch: Arch, model: IommuModel, kernel: &str) -> Host {
         msix: None,
         msi: None,
         sriov: None,
+        config: Default::default(),
         root_complex: Some(0),
         translation: Some(Translation { iommu: 0, stream: None }),
         msi_target: None,

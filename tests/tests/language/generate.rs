@@ -13,6 +13,9 @@ use planner_core::facts::host::{
     ListedRegion, MsiMapFact, PeerToPeer, RamFact, RootComplexFact, SriovFact, StreamMapFact, WindowFact,
     WindowKind,
 };
+use planner_core::facts::pci::{
+    AcsFact, BridgeBusesFact, ConfigFact, PortType, ResizableBarFact, VirtualFunctionsFact,
+};
 use planner_core::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, RequesterId, StreamId};
 use planner_core::size::{PageSize, PageSizes, Size};
 use planner_core::version::Version;
@@ -265,9 +268,56 @@ fn device(segment: u16, requester: u16) -> impl Strategy<Value = DeviceFact> {
             msix,
             msi,
             sriov,
+            config: ConfigFact::default(),
             origin: NOBODY,
         },
     )
+}
+
+/// A device with, half the time, what its configuration space says.
+fn whole_device(segment: u16, requester: u16) -> impl Strategy<Value = DeviceFact> {
+    (device(segment, requester), prop_oneof![Just(ConfigFact::default()), config(segment)])
+        .prop_map(|(device, config)| DeviceFact { config, ..device })
+}
+
+fn config(segment: u16) -> impl Strategy<Value = ConfigFact> {
+    let buses = any::<(u8, u8)>()
+        .prop_map(ordered)
+        .prop_map(|(secondary, subordinate)| BridgeBusesFact { secondary, subordinate });
+    let acs = any::<(u16, Option<u16>)>().prop_map(|(capability, control)| AcsFact { capability, control });
+    let other = prop_oneof![3 => Just(segment), 1 => any::<u16>()];
+    let physical = (other, any::<u16>())
+        .prop_map(|(segment, requester)| PciAddress::from_requester(segment, RequesterId(requester)));
+    let vfs = (any::<(u16, u16, Option<u16>)>(), bars()).prop_map(|((offset, stride, device_id), bars)| {
+        VirtualFunctionsFact { offset, stride, device_id, bars }
+    });
+    let resizable = (0..=5_u8, 1..1_u64 << 44)
+        .prop_map(|(index, sizes)| ResizableBarFact { index, sizes: PageSizes::from_bitmap(sizes << 20) });
+    let place = (option::of(word(PortType::WORDS)), option::of(buses), option::of(acs), option::of(physical));
+    (place, option::of(vfs), any::<(bool, bool, bool)>(), option::of(0..=20_u8), vec(resizable, 0..3))
+        .prop_map(
+            |(
+                (port_type, buses, acs, physical_function),
+                virtual_functions,
+                flags,
+                pasid_bits,
+                resizable,
+            )| {
+                let (multifunction, ats, pri) = flags;
+                ConfigFact {
+                    port_type,
+                    buses,
+                    multifunction,
+                    acs,
+                    physical_function,
+                    virtual_functions,
+                    ats,
+                    pri,
+                    pasid_bits,
+                    resizable,
+                }
+            },
+        )
 }
 
 fn root_complex(segment: u16) -> impl Strategy<Value = RootComplexFact> {
@@ -277,7 +327,10 @@ fn root_complex(segment: u16) -> impl Strategy<Value = RootComplexFact> {
         let to = u16::from(last) << 8 | 0xff;
         let requesters = proptest::collection::btree_set(from..=to, 0..4);
         let devices = requesters.prop_flat_map(move |requesters| {
-            requesters.into_iter().map(|requester| device(segment, requester).boxed()).collect::<Vec<_>>()
+            requesters
+                .into_iter()
+                .map(|requester| whole_device(segment, requester).boxed())
+                .collect::<Vec<_>>()
         });
         (Just((first, last)), devices)
     });

@@ -56,6 +56,7 @@ pub(crate) fn host(name: &str, windows: Vec<Window>) -> Host {
         msix: None,
         msi: None,
         sriov: None,
+        config: Default::default(),
         root_complex: Some(0),
         translation: None,
         msi_target: None,

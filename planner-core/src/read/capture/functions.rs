@@ -1,15 +1,17 @@
 //! `sys/bus/pci/devices`: the PCI functions and what their directories say.
 
 use super::codes;
-use super::config::{BarWidth, bar_address, vectors};
 use super::log::{Log, quoted};
-use super::resource::bars;
+use super::resource::{bars, virtual_bars};
 use super::text::{bad_attribute, decimal_attribute, hex_attribute, text};
 use super::tree::Tree;
-use crate::addr::{Address, BusAddr, Hpa};
+use crate::addr::{BusAddr, Hpa};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::host::{BarKind, DeviceFact, SriovFact};
+use crate::facts::pci::ConfigFact;
 use crate::ids::{PciAddress, PciClass, PciId};
+use crate::read::pci::lspci::{Short, link_virtual_functions};
+use crate::read::pci::{ConfigSpace, read_into};
 
 const PATH: &str = "sys/bus/pci/devices";
 
@@ -33,13 +35,16 @@ pub(super) fn functions(tree: &Tree, log: &mut Log) -> Vec<Function> {
         let message = format!("`{PATH}` holds no PCI functions");
         log.push(Diagnostic::new(&codes::NO_FUNCTIONS, Origin::file(PATH), message));
     }
+    let mut short = Short::default();
     let mut functions: Vec<Function> =
-        names.into_iter().filter_map(|name| function(tree, name, log)).collect();
+        names.into_iter().filter_map(|name| function(tree, name, &mut short, log)).collect();
+    log.extend(short.diagnostic(Origin::file(PATH)));
     functions.sort_by_key(|function| function.fact.address);
+    link_virtual_functions(&mut functions.iter_mut().map(|function| &mut function.fact).collect::<Vec<_>>());
     functions
 }
 
-fn function(tree: &Tree, name: &str, log: &mut Log) -> Option<Function> {
+fn function(tree: &Tree, name: &str, short: &mut Short, log: &mut Log) -> Option<Function> {
     let link = format!("{PATH}/{name}");
     let Ok(address) = name.parse::<PciAddress>() else {
         let message = format!("{} is no PCI function in a segment of 16 bits", quoted(name));
@@ -47,16 +52,18 @@ fn function(tree: &Tree, name: &str, log: &mut Log) -> Option<Function> {
         return None;
     };
     let path = super::follow(tree, &link, log)?;
-    let fact = device(tree, &path, address, log);
-    let placed = placed(tree.file(&format!("{path}/config")).unwrap_or_default(), &fact);
+    let file = format!("{path}/config");
+    let config = read_into(tree.file(&file).unwrap_or_default(), &file, log);
+    short.count(&config);
+    let fact = device(tree, &path, address, &config, log);
+    let placed = placed(&config, &fact);
     let iommu = tree.link_name(&format!("{path}/iommu")).map(str::to_owned);
     Some(Function { fact, path, iommu, placed })
 }
 
-fn device(tree: &Tree, path: &str, address: PciAddress, log: &mut Log) -> DeviceFact {
+fn device(tree: &Tree, path: &str, address: PciAddress, config: &ConfigSpace, log: &mut Log) -> DeviceFact {
     let file = |name: &str| format!("{path}/{name}");
     let resource = file("resource");
-    let vectors = vectors(tree.file(&file("config")).unwrap_or_default());
     DeviceFact {
         address,
         id: id(tree, path, log),
@@ -64,11 +71,28 @@ fn device(tree: &Tree, path: &str, address: PciAddress, log: &mut Log) -> Device
         // -1 stands for no node.
         node: decimal_attribute(tree, &file("numa_node"), log).and_then(|node: i64| node.try_into().ok()),
         bars: text(tree, &resource).map(|text| bars(&text, &resource, log)).unwrap_or_default(),
-        msix: vectors.msix,
-        msi: vectors.msi,
+        msix: config.msix.map(|msix| msix.vectors),
+        msi: config.msi,
         sriov: sriov(tree, path, log),
+        config: config_fact(tree, path, config),
         origin: Origin::file(path),
     }
+}
+
+/// What configuration space says, and what sysfs adds to it: the physical function of a virtual one, and where the
+/// registers of virtual functions are.
+fn config_fact(tree: &Tree, path: &str, config: &ConfigSpace) -> ConfigFact {
+    let mut fact = config.facts();
+    fact.physical_function =
+        tree.link_name(&format!("{path}/physfn")).and_then(|name| name.parse::<PciAddress>().ok());
+    let resource = format!("{path}/resource");
+    // Not `sriov_totalvfs`, which a driver may lower: there is room for as many as the hardware can have.
+    if let (Some(vfs), Some(sriov), Some(text)) =
+        (&mut fact.virtual_functions, &config.sriov, text(tree, &resource))
+    {
+        vfs.bars = virtual_bars(&text, &resource, sriov.total);
+    }
+    fact
 }
 
 fn id(tree: &Tree, path: &str, log: &mut Log) -> Option<PciId> {
@@ -93,15 +117,11 @@ fn sriov(tree: &Tree, path: &str, log: &mut Log) -> Option<SriovFact> {
 }
 
 /// Where the memory registers stand, seen from both sides of the host bridge.
-fn placed(config: &[u8], fact: &DeviceFact) -> Vec<(Hpa, BusAddr)> {
+fn placed(config: &ConfigSpace, fact: &DeviceFact) -> Vec<(Hpa, BusAddr)> {
     let place = |bar: &crate::facts::host::BarFact| {
-        let width = match bar.kind {
-            BarKind::Mem32 => BarWidth::Bits32,
-            BarKind::Mem64 => BarWidth::Bits64,
-            BarKind::Io => return None,
-        };
-        Some((bar.at?, BusAddr::new(bar_address(config, bar.index, width)?)))
+        // Register 6, the expansion ROM, stands elsewhere in configuration space.
+        let register = config.bars.iter().find(|register| register.index == bar.index)?;
+        Some((bar.at?, register.address?)).filter(|_| bar.kind != BarKind::Io && register.kind == bar.kind)
     };
-    // Register 6, the expansion ROM, stands elsewhere in configuration space.
-    fact.bars.iter().filter(|bar| bar.index < 6).filter_map(place).collect()
+    fact.bars.iter().filter_map(place).collect()
 }

@@ -45,6 +45,11 @@ impl Log {
         }
     }
 
+    /// Keeps or counts each of them.
+    pub fn extend(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
+        diagnostics.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
     /// What was kept, in the order of arrival.
     #[must_use]
     pub fn finish(mut self) -> Vec<Diagnostic> {

@@ -13,7 +13,6 @@ pub mod log;
 pub mod tree;
 
 mod bridges;
-mod config;
 mod functions;
 mod gic;
 mod groups;

@@ -1,7 +1,7 @@
 //! `resource` of a PCI function: its base address registers, as `resource_show` in drivers/pci/pci-sysfs.c prints them.
 //!
-//! Lines 1 to 6 are the base address registers and line 7 is the expansion ROM. What follows, registers of virtual
-//! functions and windows of bridges, is not read.
+//! Lines 1 to 6 are the base address registers, line 7 is the expansion ROM, and lines 8 to 13 are the registers of all
+//! virtual functions together. What follows, windows of bridges, is not read.
 
 use std::sync::Arc;
 
@@ -41,11 +41,21 @@ pub(super) fn bars(text: &str, path: &str, log: &mut Log) -> Vec<BarFact> {
 }
 
 fn bar(line: &str, index: u8, origin: &Origin, log: &mut Log) -> Option<BarFact> {
-    let Ok((_, (first, last, flags))) = all_consuming(resource_line).parse(line) else {
+    let Ok((_, resource)) = all_consuming(resource_line).parse(line) else {
         let message = format!("{} is no resource of a PCI function", quoted(line));
         log.push(Diagnostic::new(&codes::BAD_RESOURCE, origin.clone(), message));
         return None;
     };
+    register(resource, index, origin, log)
+}
+
+/// The register of this first and last address and these flags.
+fn register(
+    (first, last, flags): (u64, u64, u64),
+    index: u8,
+    origin: &Origin,
+    log: &mut Log,
+) -> Option<BarFact> {
     let kind = match flags {
         _ if flags & IORESOURCE_IO != 0 => BarKind::Io,
         _ if flags & IORESOURCE_MEM == 0 => return None,
@@ -71,6 +81,27 @@ fn bar(line: &str, index: u8, origin: &Origin, log: &mut Log) -> Option<BarFact>
         origin: origin.clone(),
     })
 }
+
+/// The base address registers of one virtual function. Each line tells the room of all of them, `total` times that of one
+/// (`sriov_init` in drivers/pci/iov.c).
+pub(super) fn virtual_bars(text: &str, path: &str, total: u16) -> Vec<BarFact> {
+    let lines: Vec<&str> = text.lines().collect();
+    let Some(lines) = lines.get(VF_BARS).filter(|_| lines.len() >= VF_BARS.end) else { return Vec::new() };
+    let file: Arc<str> = path.into();
+    let mut ignored = Log::default();
+    let one = |(index, (number, line)): (u8, (usize, &&str))| {
+        let origin = Origin::line(&file, number);
+        let (_, (first, last, flags)) = all_consuming(resource_line).parse(line).ok()?;
+        let bytes = last.checked_sub(first)?.checked_add(1)?.checked_div(u64::from(total))?;
+        let last = first.checked_add(bytes.checked_sub(1)?)?;
+        register((first, last, flags), index, &origin, &mut ignored)
+    };
+    (0_u8..).zip((VF_BARS.start.saturating_add(1)..).zip(lines)).filter_map(one).collect()
+}
+
+/// Lines of the registers of virtual functions (`PCI_IOV_RESOURCES` in include/linux/pci.h), from 0. A kernel without
+/// `CONFIG_PCI_IOV` prints fewer lines: 7, and for a bridge 11.
+const VF_BARS: std::ops::Range<usize> = 7..13;
 
 fn size(span: Span<Hpa>, index: u8, origin: &Origin, log: &mut Log) -> Option<Size> {
     let bytes = span.size().and_then(|size| size.bytes().checked_next_power_of_two());

@@ -84,8 +84,9 @@ fn check_root_complex(facts: &RootComplexFact, found: &mut Vec<Diagnostic>) {
     }
     let map = BusMap::new(&facts.windows);
     for device in &facts.devices {
-        bars(device, &map, found);
+        bars(&device.bars, &map, found);
         found.extend(counts(device));
+        config(device, &map, found);
     }
 }
 
@@ -165,9 +166,9 @@ impl BusMap {
     }
 }
 
-fn bars(device: &DeviceFact, map: &BusMap, found: &mut Vec<Diagnostic>) {
+fn bars(bars: &[BarFact], map: &BusMap, found: &mut Vec<Diagnostic>) {
     let mut taken: [Option<&BarFact>; 7] = [None; 7];
-    for bar in &device.bars {
+    for bar in bars {
         if let Some(fault) = bar_alone(bar) {
             found.push(fault);
             continue;
@@ -267,6 +268,34 @@ fn counts(device: &DeviceFact) -> Option<Diagnostic> {
         return None;
     };
     Some(Diagnostic::new(&COUNT, device.origin.clone(), message))
+}
+
+/// What configuration space cannot say.
+fn config(device: &DeviceFact, map: &BusMap, found: &mut Vec<Diagnostic>) {
+    let config = &device.config;
+    let hex = |bus| RequesterId(u16::from(bus));
+    if let Some(buses) = config.buses {
+        let (secondary, subordinate) = (hex(buses.secondary), hex(buses.subordinate));
+        found.extend(reversed("the buses of the bridge", &secondary, &subordinate, &device.origin));
+    }
+    if let Some(vfs) = &config.virtual_functions {
+        bars(&vfs.bars, map, found);
+    }
+    let fault = |code: &'static Code, message: String| Diagnostic::new(code, device.origin.clone(), message);
+    if let Some(bits) = config.pasid_bits.filter(|&bits| bits > 20) {
+        found.push(fault(&COUNT, format!("PASIDs of {bits} bits: they have at most 20")));
+    }
+    for bar in &config.resizable {
+        let sizes = bar.sizes.bitmap();
+        if bar.index > 5 {
+            found
+                .push(fault(&BAR_INDEX, format!("there is no BAR {} to resize: BARs are 0 to 5", bar.index)));
+        } else if sizes == 0 || sizes.trailing_zeros() < 20 {
+            let message =
+                format!("BAR {} resizes to {}, where sizes are 1M to 8E", bar.index, grouped_hex(sizes));
+            found.push(fault(&BAR_SIZE, message));
+        }
+    }
 }
 
 fn groups(groups: &[GroupFact], found: &mut Vec<Diagnostic>) {

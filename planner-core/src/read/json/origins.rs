@@ -37,7 +37,16 @@ fn root_complex(fact: &mut RootComplexFact, places: &Places<'_>, at: usize) {
     for (device, at) in fact.devices.iter_mut().zip(places.items(at, "devices")) {
         device.origin = places.of(Some(at));
         places.each_of(at, "bars", device.bars.iter_mut().map(|bar| &mut bar.origin));
+        let vfs = outline_of_vfs(places, at);
+        if let (Some(at), Some(fact)) = (vfs, &mut device.config.virtual_functions) {
+            places.each_of(at, "bars", fact.bars.iter_mut().map(|bar| &mut bar.origin));
+        }
     }
+}
+
+/// Where a device tells of its virtual functions.
+fn outline_of_vfs(places: &Places<'_>, device: usize) -> Option<usize> {
+    places.outline.member(places.outline.member(device, "config")?, "virtual_functions")
 }
 
 /// Gives every fact about a guest its place.

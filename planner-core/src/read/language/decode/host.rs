@@ -9,6 +9,7 @@ use crate::facts::host::{
     ListedRegion, MsiMapFact, PeerToPeer, RamFact, RootComplexFact, SriovFact, StreamMapFact, WindowFact,
     WindowKind,
 };
+use crate::facts::pci::{AcsFact, BridgeBusesFact, ConfigFact, PortType, ResizableBarFact};
 use crate::facts::value_of;
 use crate::ids::{GroupId, MsiDeviceId, PciAddress, PciClass, PciId, RequesterId, StreamId};
 use crate::size::PageSizes;
@@ -216,6 +217,7 @@ fn device(node: &Node, place: &Place, segment: u16) -> Option<DeviceFact> {
         msix: None,
         msi: None,
         sriov: None,
+        config: ConfigFact::default(),
         origin: place.of(node),
     };
     for clause in node.inner() {
@@ -229,20 +231,57 @@ fn take_of_device(node: &Node, place: &Place, facts: &mut DeviceFact) -> Option<
         "id" => facts.id = pci_id(node),
         "class" => facts.class = pci_class(node),
         "node" => facts.node = node.number("N"),
-        "bar" => facts.bars.push(BarFact {
-            index: node.number("INDEX")?,
-            kind: node.word("KIND", BarKind::WORDS)?,
-            prefetchable: node.has("PREFETCHABLE"),
-            size: node.size("SIZE")?,
-            at: node.u64("ADDR").map(Hpa::at),
-            origin: place.of(node),
-        }),
+        "bar" => facts.bars.push(bar(node, place)?),
         "msix" => facts.msix = node.number("N"),
         "msi" => facts.msi = node.number("N"),
         "sriov" => {
             let enabled = node.number("ENABLED").unwrap_or(0);
             facts.sriov = Some(SriovFact { total: node.number("TOTAL")?, enabled });
         }
+        _ => config(node, place, facts)?,
+    }
+    Some(())
+}
+
+fn bar(node: &Node, place: &Place) -> Option<BarFact> {
+    Some(BarFact {
+        index: node.number("INDEX")?,
+        kind: node.word("KIND", BarKind::WORDS)?,
+        prefetchable: node.has("PREFETCHABLE"),
+        size: node.size("SIZE")?,
+        at: node.u64("ADDR").map(Hpa::at),
+        origin: place.of(node),
+    })
+}
+
+/// What configuration space says.
+fn config(node: &Node, place: &Place, facts: &mut DeviceFact) -> Option<()> {
+    let segment = facts.address.segment();
+    let config = &mut facts.config;
+    match node.keyword() {
+        "type" => config.port_type = node.word("TYPE", PortType::WORDS),
+        "buses" => {
+            let (secondary, subordinate) = node.range("SECONDARY")?;
+            config.buses = Some(BridgeBusesFact { secondary, subordinate });
+        }
+        "multifunction" => config.multifunction = true,
+        "acs" => {
+            config.acs = Some(AcsFact { capability: node.number("CAP")?, control: node.number("CONTROL") });
+        }
+        "vf-of" => config.physical_function = node.value("BDF")?.pci(segment),
+        "vfs" => {
+            let vfs = config.virtual_functions.get_or_insert_default();
+            (vfs.offset, vfs.stride) = (node.number("OFFSET")?, node.number("STRIDE")?);
+            vfs.device_id = node.number("ID");
+            vfs.bars = node.each("bar").filter_map(|inner| bar(inner, place)).collect();
+        }
+        "ats" => config.ats = true,
+        "pri" => config.pri = true,
+        "pasid" => config.pasid_bits = node.number("N"),
+        "resizable" => config.resizable.push(ResizableBarFact {
+            index: node.number("INDEX")?,
+            sizes: node.pages("SIZE").fold(PageSizes::from_bitmap(0), PageSizes::with),
+        }),
         _ => {}
     }
     Some(())

@@ -1,9 +1,13 @@
 //! What a `root-complex` block of a host may hold.
 
-use super::{Block, Body, CLAUSE, Clause, Count, Shape, U16, U32, after, flag, may, must, option, words_of};
+use super::{
+    Arg, Block, Body, CLAUSE, Clause, Count, Shape, U16, U32, after, flag, many, may, must, option, words_of,
+};
 use crate::facts::host::{BarKind, PeerToPeer, WindowKind};
+use crate::facts::pci::PortType;
 
 const BARS: &[&str] = &words_of::<_, { BarKind::WORDS.len() }>(BarKind::WORDS);
+const TYPES: &[&str] = &words_of::<_, { PortType::WORDS.len() }>(PortType::WORDS);
 const P2P: &[&str] = &words_of::<_, { PeerToPeer::WORDS.len() }>(PeerToPeer::WORDS);
 const WINDOWS: &[&str] = &words_of::<_, { WindowKind::WORDS.len() }>(WindowKind::WORDS);
 
@@ -154,13 +158,7 @@ static DEVICE: Block = Block {
         },
         Clause {
             keyword: "bar",
-            args: &[
-                must("INDEX", Shape::Number(0xff)),
-                must("KIND", Shape::Word(BARS)),
-                flag(&["prefetchable"], "PREFETCHABLE"),
-                must("SIZE", Shape::Size),
-                option(&["at"], "ADDR", Shape::Address),
-            ],
+            args: BAR,
             count: Count::Many,
             doc: "A base address register: its index (0 to 5; 6 is the expansion ROM), kind and size, and where the \
                   host placed it as CPUs see it. A `mem64` register takes the next index too.",
@@ -194,5 +192,112 @@ static DEVICE: Block = Block {
             example: "sriov total 8 enabled 4",
             ..CLAUSE
         },
+        Clause {
+            keyword: "type",
+            args: &[must("TYPE", Shape::Word(TYPES))],
+            doc: "What kind of port or device it is, from its PCI Express capability; `conventional` when it has none.",
+            absent: "not known, and taken to be isolated from its neighbours",
+            example: "type root-port",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "buses",
+            args: &[must("SECONDARY", Shape::Range(0xff))],
+            doc: "The buses below a bridge: its secondary and subordinate bus numbers.",
+            absent: "it is no bridge, or its buses are not known",
+            example: "buses 0x01..=0x04",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "multifunction",
+            doc: "Its device says that it has several functions (bit 7 of the header type).",
+            absent: "it is alone, or nobody looked",
+            example: "multifunction",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "acs",
+            args: &[must("CAP", Shape::Number(U16)), option(&["control"], "CONTROL", Shape::Number(U16))],
+            doc: "Access control services: the capability register, `0x0` when there is no such capability, and the \
+                  control register. Without `control`, Linux is taken to have switched on what it always does: source \
+                  validation, request and completion redirect, upstream forwarding.",
+            absent: "not known",
+            example: "acs 0x5f control 0x1d",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "vf-of",
+            args: &[must("BDF", Shape::Pci)],
+            doc: "It is a virtual function of this physical function.",
+            absent: "it is no virtual function, or nobody looked",
+            example: "vf-of 01:00.0",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "vfs",
+            args: &[
+                after(&["offset"], "OFFSET", Shape::Number(U16)),
+                after(&["stride"], "STRIDE", Shape::Number(U16)),
+                option(&["id"], "ID", Shape::Number(U16)),
+            ],
+            body: Body::May(&VFS),
+            doc: "Where its virtual functions are: the requester ID of the first less its own, and from one to the \
+                  next; and their device ID.",
+            absent: "not known",
+            example: "vfs offset 0x80 stride 0x2 id 0x10ca { bar 0 mem64 prefetchable 16K }",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "ats",
+            doc: "It can ask the IOMMU for translations (ATS).",
+            absent: "it cannot, or nobody looked",
+            example: "ats",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "pri",
+            doc: "It can ask the IOMMU for pages (PRI).",
+            absent: "it cannot, or nobody looked",
+            example: "pri",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "pasid",
+            args: &[must("N", Shape::Bits(0, 20))],
+            doc: "It can send PASIDs of this width.",
+            absent: "it cannot, or nobody looked",
+            example: "pasid 20 bits",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "resizable",
+            args: &[must("INDEX", Shape::Number(5)), many("SIZE", Shape::PageSize)],
+            count: Count::Many,
+            doc: "A base address register that can be resized, and the sizes that it can have.",
+            absent: "none can",
+            example: "resizable 0 256M 512M 1G",
+            ..CLAUSE
+        },
     ],
 };
+
+static VFS: Block = Block {
+    name: "vfs",
+    clauses: &[Clause {
+        keyword: "bar",
+        args: BAR,
+        count: Count::Many,
+        doc: "A base address register of each virtual function. `at` is where that of the first one is.",
+        example: "bar 0 mem64 prefetchable 16K",
+        ..CLAUSE
+    }],
+};
+
+/// The values of a base address register.
+const BAR: &[Arg] = &[
+    must("INDEX", Shape::Number(0xff)),
+    must("KIND", Shape::Word(BARS)),
+    flag(&["prefetchable"], "PREFETCHABLE"),
+    must("SIZE", Shape::Size),
+    option(&["at"], "ADDR", Shape::Address),
+];

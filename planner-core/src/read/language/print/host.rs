@@ -10,7 +10,8 @@ use crate::facts::host::{
     IommuFact, IommuModel, ItsFact, KernelFact, ListedRegion, MsiMapFact, RamFact, RootComplexFact,
     StreamMapFact, WindowFact,
 };
-use crate::ids::RequesterId;
+use crate::facts::pci::{ConfigFact, VirtualFunctionsFact};
+use crate::ids::{PciAddress, RequesterId};
 
 /// The description of a host, in canonical form. Reading it gives the same facts.
 #[must_use]
@@ -164,9 +165,7 @@ fn inbound(fact: &InboundFact) -> Line {
 }
 
 fn device_line(fact: &DeviceFact, segment: u16) -> Line {
-    let full = fact.address.to_string();
-    let short = full.split_once(':').map_or(full.as_str(), |(_, short)| short);
-    let address = if fact.address.segment() == segment { short } else { &full };
+    let address = within(fact.address, segment);
     let mut inner = Vec::new();
     inner.extend(fact.id.map(|id| Line::new(format!("id {id}"))));
     inner.extend(fact.class.map(|class| Line::new(format!("class {class}"))));
@@ -178,7 +177,46 @@ fn device_line(fact: &DeviceFact, segment: u16) -> Line {
         let enabled = if sriov.enabled == 0 { String::new() } else { format!(" enabled {}", sriov.enabled) };
         Line::new(format!("sriov total {}{enabled}", sriov.total))
     }));
+    config(&fact.config, fact.address.segment(), &mut inner);
     Line::new(format!("device {address}")).inline(inner)
+}
+
+/// What configuration space says.
+fn config(fact: &ConfigFact, segment: u16, inner: &mut Vec<Line>) {
+    inner.extend(fact.port_type.map(|kind| Line::new(format!("type {kind}"))));
+    inner.extend(fact.buses.map(|buses| {
+        let buses = range(buses.secondary, buses.subordinate, |bus| format!("{bus:#04x}"));
+        Line::new(format!("buses {buses}"))
+    }));
+    inner.extend(fact.multifunction.then(|| Line::new("multifunction")));
+    inner.extend(fact.acs.map(|acs| {
+        let control = acs.control.map(|control| format!(" control {control:#x}")).unwrap_or_default();
+        Line::new(format!("acs {:#x}{control}", acs.capability))
+    }));
+    inner.extend(fact.physical_function.map(|pf| Line::new(format!("vf-of {}", within(pf, segment)))));
+    inner.extend(fact.virtual_functions.as_ref().map(virtual_functions));
+    inner.extend(fact.ats.then(|| Line::new("ats")));
+    inner.extend(fact.pri.then(|| Line::new("pri")));
+    inner.extend(fact.pasid_bits.map(|bits| Line::new(format!("pasid {bits} bits"))));
+    inner.extend(fact.resizable.iter().map(|bar| {
+        let sizes: Vec<String> = bar.sizes.iter().map(|size| size.to_string()).collect();
+        Line::new(format!("resizable {} {}", bar.index, sizes.join(" ")))
+    }));
+}
+
+fn virtual_functions(fact: &VirtualFunctionsFact) -> Line {
+    let id = fact.device_id.map(|id| format!(" id {id:#06x}")).unwrap_or_default();
+    let header = format!("vfs offset {:#x} stride {:#x}{id}", fact.offset, fact.stride);
+    Line::new(header).inline(fact.bars.iter().map(bar).collect())
+}
+
+/// The address of a function as it is written below a root complex of this segment.
+fn within(address: PciAddress, segment: u16) -> String {
+    let full = address.to_string();
+    match full.split_once(':') {
+        Some((_, short)) if address.segment() == segment => short.to_owned(),
+        _ => full,
+    }
 }
 
 fn bar(fact: &BarFact) -> Line {
