@@ -72,11 +72,19 @@ pub struct BridgeBusesFact {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AcsFact {
-    /// What it can do; zero when it has no such capability.
+    /// What it can do. Zero without `control` says that it has no such capability.
     pub capability: u16,
     /// What is switched on, if that was said. Otherwise Linux switches on what it always does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub control: Option<u16>,
+}
+
+impl AcsFact {
+    /// Whether it says that there is no such capability.
+    #[must_use]
+    pub fn is_absent(self) -> bool {
+        self == Self::default()
+    }
 }
 
 /// Where the virtual functions of a physical function are, and which registers each has (PCIe Base Specification 9.3.3).

@@ -39,4 +39,28 @@ crate::diag::diagnostic_codes! {
     INBOUND_SHORT = "H013" Warning "a device cannot reach all of RAM"
         "The inbound windows (`dma-ranges`) of the root complex leave out a part of system RAM. Without an IOMMU \
          devices could not reach it; with one it only matters to the host's own mappings.";
+    BRIDGE_BUSES = "H020" Warning "a bridge leads to buses that are not below it"
+        "The secondary bus of a bridge lies above the bus that the bridge is on, and its subordinate bus is not below its \
+        secondary one. Linux gives such a bridge new numbers (pci_scan_bridge_extend in drivers/pci/probe.c); here it is \
+        passed over, so what is below it hangs elsewhere. The dump or description is damaged, or was made before the \
+        kernel numbered the buses.";
+    BRIDGE_TWICE = "H021" Warning "two bridges lead to one bus"
+        "A bus is directly below one bridge. The bridge with the lower address is believed.";
+    HIDDEN_BRIDGE = "H022" Note "the bridge above a function is not known"
+        "No bridge that is known of has the function's bus directly below it, so it is not known which ports its DMA \
+        passes, and whether they isolate it. It is taken to hang below the nearest bridge around that bus.";
+    GROUP_SPLIT = "H023" Warning "groups that Linux would have joined"
+        "Linux joins functions that can reach one another without the IOMMU seeing it: below a port without access \
+        control services (ACS), among functions of a device without them, or behind a bridge to PCI, which sends all \
+        DMA under its own requester ID (pci_device_group in drivers/iommu/iommu.c). The host lists them apart. Either its \
+        kernel was told to pretend (`pcie_acs_override`, a patch that distributions of hypervisors carry), and then the \
+        isolation is not there; or its configuration space was read in another state than when the groups were formed. \
+        What is listed is used.";
+    GROUP_MERGED = "H024" Warning "a group that Linux would not have formed"
+        "The ports and functions between these functions isolate them by what their configuration space says now, yet \
+        the host lists them in one group. Access control services may have been switched on after the group was formed, \
+        or the kernel knows a quirk that this planner does not. What is listed is used.";
+    GROUP_UNEXPECTED = "H025" Warning "a group for a function that Linux would give none"
+        "By what is known of the IOMMU, its driver refuses the function. The host lists a group for it all the same, \
+        which is used.";
 }

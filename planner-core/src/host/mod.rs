@@ -3,7 +3,9 @@
 pub mod besides;
 mod check;
 pub mod codes;
+mod requester;
 pub mod resolve;
+pub mod topology;
 
 use serde::Serialize;
 

@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::codes;
-use super::{
-    Device, Doorbell, DoorbellSource, Group, Host, Inbound, Iommu, Kernel, MsiTarget, RootComplex,
-    Translation, Window,
-};
+use super::requester::{Names, identities};
+use super::topology::groups::{self, Grouping};
+use super::topology::{Topology, compare};
+use super::{Device, Doorbell, DoorbellSource, Group, Host, Inbound, Iommu, Kernel, RootComplex, Window};
 use crate::addr::{Address, Hpa, Span};
 use crate::diag::{Diagnostic, Origin};
 use crate::facts::Arch;
-use crate::facts::host::{
-    DeviceFact, DoorbellKind, HostFacts, IommuModel, MsiMapFact, RootComplexFact, StreamMapFact,
-};
-use crate::ids::{GroupId, MsiDeviceId, PciAddress, StreamId};
+use crate::facts::host::{DeviceFact, DoorbellKind, HostFacts, IommuModel, RootComplexFact};
+use crate::ids::{GroupId, PciAddress};
 use crate::size::{PageSize, Size};
 use crate::version::KernelVersion;
 
@@ -39,14 +37,24 @@ pub fn resolve(facts: &HostFacts) -> (Host, Vec<Diagnostic>) {
         doorbells: doorbells.iter().enumerate().map(|(index, bell)| (bell.name.as_str(), index)).collect(),
     };
     check_names(facts, &names, &mut found);
-    let mut devices = devices(facts, &names, &mut found);
-    let groups = groups(facts, &mut devices, &mut found);
+    let mut devices = devices(facts, &mut found);
+    identify(facts, &mut devices, &root_complexes, &names, &mut found);
+    let kernel = kernel(facts, &mut found);
+    let predicted = {
+        let (topology, _) = Topology::of_functions(&devices, &root_complexes);
+        groups::groups(&topology, &iommus, kernel.version)
+    };
+    let groups = groups(facts, &predicted, &mut devices, &mut found);
+    if !facts.groups.is_empty() {
+        let (topology, _) = Topology::of_functions(&devices, &root_complexes);
+        found.extend(compare::compare(&topology, &predicted, &groups));
+    }
     let mut ram = facts.ram.clone();
     ram.sort_by_key(|bank| bank.span);
     let host = Host {
         name: facts.name.clone(),
         arch: arch(facts, &mut found),
-        kernel: kernel(facts, &mut found),
+        kernel,
         ipa_bits: facts.ipa_bits,
         ram,
         iommus,
@@ -60,9 +68,21 @@ pub fn resolve(facts: &HostFacts) -> (Host, Vec<Diagnostic>) {
     (host, found)
 }
 
-struct Names<'a> {
-    iommus: BTreeMap<&'a str, usize>,
-    doorbells: BTreeMap<&'a str, usize>,
+/// Gives every function its IOMMU and its doorbell, by the requester ID under which its DMA arrives.
+fn identify(
+    facts: &HostFacts,
+    devices: &mut [Device],
+    root_complexes: &[RootComplex],
+    names: &Names<'_>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let (topology, wrong) = Topology::of_functions(devices, root_complexes);
+    let identities = identities(&topology, &facts.root_complexes, names);
+    found.extend(wrong);
+    for (device, identity) in devices.iter_mut().zip(identities) {
+        device.translation = identity.translation;
+        device.msi_target = identity.msi_target;
+    }
 }
 
 fn kernel(facts: &HostFacts, found: &mut Vec<Diagnostic>) -> Kernel {
@@ -227,10 +247,10 @@ fn check_names(facts: &HostFacts, names: &Names<'_>, found: &mut Vec<Diagnostic>
     }
 }
 
-fn devices(facts: &HostFacts, names: &Names<'_>, found: &mut Vec<Diagnostic>) -> Vec<Device> {
+fn devices(facts: &HostFacts, found: &mut Vec<Diagnostic>) -> Vec<Device> {
     let mut devices: Vec<Device> = Vec::new();
     for (index, complex) in facts.root_complexes.iter().enumerate() {
-        devices.extend(complex.devices.iter().map(|fact| device(fact, index, complex, names)));
+        devices.extend(complex.devices.iter().map(|fact| device(fact, index, complex)));
     }
     devices.sort_by_key(|device| device.address);
     for pair in devices.windows(2) {
@@ -248,7 +268,7 @@ fn devices(facts: &HostFacts, names: &Names<'_>, found: &mut Vec<Diagnostic>) ->
     devices
 }
 
-fn device(fact: &DeviceFact, index: usize, complex: &RootComplexFact, names: &Names<'_>) -> Device {
+fn device(fact: &DeviceFact, index: usize, complex: &RootComplexFact) -> Device {
     let mut bars = fact.bars.clone();
     bars.sort_by_key(|bar| bar.index);
     Device {
@@ -262,40 +282,21 @@ fn device(fact: &DeviceFact, index: usize, complex: &RootComplexFact, names: &Na
         sriov: fact.sriov,
         config: fact.config.clone(),
         root_complex: Some(index),
-        translation: complex.streams.iter().find_map(|map| translation(fact.address, map, names)),
-        msi_target: complex.msi.iter().find_map(|map| msi_target(fact.address, map, names)),
+        translation: None,
+        msi_target: None,
         group: None,
         origin: fact.origin.clone(),
     }
 }
 
-fn translation(address: PciAddress, map: &StreamMapFact, names: &Names<'_>) -> Option<Translation> {
-    let requester = address.requester_id();
-    if requester < map.first || map.last < requester {
-        return None;
-    }
-    let step = if map.shared { 0 } else { u32::from(requester.0.checked_sub(map.first.0)?) };
-    Some(Translation {
-        iommu: *names.iommus.get(map.iommu.as_str())?,
-        stream: map.stream.and_then(|first| first.0.checked_add(step)).map(StreamId),
-    })
-}
-
-fn msi_target(address: PciAddress, map: &MsiMapFact, names: &Names<'_>) -> Option<MsiTarget> {
-    let requester = address.requester_id();
-    if requester < map.first || map.last < requester {
-        return None;
-    }
-    let step = u32::from(requester.0.checked_sub(map.first.0)?);
-    Some(MsiTarget {
-        doorbell: *names.doorbells.get(map.controller.as_str())?,
-        device_id: map.device_id.and_then(|first| first.0.checked_add(step)).map(MsiDeviceId),
-    })
-}
-
-fn groups(facts: &HostFacts, devices: &mut [Device], found: &mut Vec<Diagnostic>) -> Vec<Group> {
+fn groups(
+    facts: &HostFacts,
+    predicted: &Grouping,
+    devices: &mut [Device],
+    found: &mut Vec<Diagnostic>,
+) -> Vec<Group> {
     if facts.groups.is_empty() {
-        return formed_groups(devices);
+        return formed_groups(predicted, devices);
     }
     let mut groups: Vec<Group> = facts
         .groups
@@ -346,32 +347,25 @@ fn join(
     }
 }
 
-/// Groups of a described host that lists none: devices that share a stream ID share a group, all others are alone.
-/// Numbers follow the addresses. A device without IOMMU has no group.
-fn formed_groups(devices: &mut [Device]) -> Vec<Group> {
+/// Groups of a host that lists none: as Linux would form them. A device without IOMMU has no group.
+fn formed_groups(predicted: &Grouping, devices: &mut [Device]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
-    let mut by_stream: BTreeMap<(usize, StreamId), usize> = BTreeMap::new();
-    for device in devices {
-        let Some(translation) = &device.translation else { continue };
-        let index = match translation.stream {
-            Some(stream) => *by_stream.entry((translation.iommu, stream)).or_insert(groups.len()),
-            None => groups.len(),
-        };
-        let Ok(number) = u32::try_from(index) else { continue };
-        if index == groups.len() {
-            groups.push(Group {
-                id: GroupId(number),
-                devices: Vec::new(),
-                others: Vec::new(),
-                domain: None,
-                listed: None,
-                origin: Origin::rule("K-GROUP"),
-            });
+    for (number, predicted) in (0..).zip(&predicted.groups) {
+        let id = GroupId(number);
+        for address in &predicted.devices {
+            let index = devices.binary_search_by_key(address, |device| device.address).ok();
+            if let Some(device) = index.and_then(|index| devices.get_mut(index)) {
+                device.group = Some(id);
+            }
         }
-        if let Some(group) = groups.get_mut(index) {
-            group.devices.push(device.address);
-            device.group = Some(group.id);
-        }
+        groups.push(Group {
+            id,
+            devices: predicted.devices.clone(),
+            others: Vec::new(),
+            domain: None,
+            listed: None,
+            origin: Origin::rule("K-GROUP"),
+        });
     }
     groups
 }

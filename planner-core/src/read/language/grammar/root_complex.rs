@@ -218,8 +218,8 @@ static DEVICE: Block = Block {
         Clause {
             keyword: "acs",
             args: &[must("CAP", Shape::Number(U16)), option(&["control"], "CONTROL", Shape::Number(U16))],
-            doc: "Access control services: the capability register, `0x0` when there is no such capability, and the \
-                  control register. Without `control`, Linux is taken to have switched on what it always does: source \
+            doc: "Access control services: the capability register, `0x0` alone when there is no such capability, and \
+                  the control register. Without `control`, Linux is taken to have switched on what it always does: source \
                   validation, request and completion redirect, upstream forwarding.",
             absent: "not known",
             example: "acs 0x5f control 0x1d",
