@@ -216,13 +216,17 @@ pub(crate) struct ReservedArgs {
 Examples:
   planner inspect live
   planner inspect capture.tar.gz --json
+  planner inspect live --p2p=0000:01:00.0,0000:02:00.0
   planner inspect seattle.host --dot | dot -Tsvg > seattle.svg")]
 pub(crate) struct InspectArgs {
     /// The host
     #[arg(value_hint = ValueHint::AnyPath)]
     pub(crate) host: String,
+    /// Print where peer-to-peer DMA goes and why: at each bridge, or from one function to another
+    #[arg(long, value_name = "FROM,TO", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) p2p: Option<String>,
     /// Print the topology as a graph for Graphviz
-    #[arg(long, conflicts_with = "json")]
+    #[arg(long, conflicts_with = "json", conflicts_with = "p2p")]
     pub(crate) dot: bool,
     /// The picture.
     #[command(flatten)]

@@ -1,11 +1,12 @@
 //! A host as it was understood, for people and programs that look at it: schema `inspect/1`, a text, a graph.
 //!
 //! [`Inspection::new`] puts the host in order, functions as a tree below their bridges and alike ones together;
-//! [`text()`] and [`dot()`] write it. Nothing is decided here: what a thing means for a guest is the business of
+//! [`text()`] and [`dot()`] write it; [`routes`] writes where peer-to-peer requests go. Nothing is decided here: what a thing means for a guest is the business of
 //! [`crate::kernel`].
 
 mod class;
 mod dot;
+mod p2p;
 mod text;
 mod tree;
 
@@ -26,7 +27,8 @@ use crate::size::{PageSize, PageSizes};
 use crate::version::KernelVersion;
 
 pub use dot::dot;
-pub use text::text;
+pub use p2p::{Pair, Turn, Way, pair, turns};
+pub use text::{routes, text};
 
 /// A host as it was understood.
 #[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
@@ -52,6 +54,12 @@ pub struct Inspection {
     /// Regions that firmware claims.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub firmware: Vec<Firmware>,
+    /// Where peer-to-peer requests go, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p2p: Option<Vec<Turn>>,
+    /// Where requests from one function to another go, if that was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p2p_pair: Option<Pair>,
     /// What is missing or doubtful in the input: each kind of diagnostic once.
     pub missing: Vec<Missing>,
 }
@@ -295,6 +303,8 @@ impl Inspection {
             elsewhere: of(None),
             groups: groups(host),
             firmware: firmware(host),
+            p2p: None,
+            p2p_pair: None,
             missing: missing(found),
         }
     }

@@ -204,8 +204,58 @@ fn functions_stand_below_their_bridges() {
 
             missing or doubtful
               H003  the architecture is not known  x.host:1
+              H022  the bridge above a function is not known  x.host:12
         "#]],
     );
+}
+
+/// A switch of which one port redirects and one does not, and a second root complex.
+#[test]
+fn routes_say_why() {
+    let description = r#"host "switch" {
+        kernel linux 6.12 { page 4K }
+        smmu smmu0 { model smmuv3 }
+        root-complex pci0 {
+            buses 0x00..=0x0f
+            smmu smmu0
+            window mem32 0x4000_0000 + 1G intercepts-p2p
+            device 00:01.0 { class 0604 type root-port buses 0x01..=0x04 acs 0x1f }
+            device 01:00.0 { class 0604 type upstream-port buses 0x02..=0x04 }
+            device 02:00.0 { class 0604 type downstream-port buses 0x03..=0x03 acs 0x1f control 0x1d }
+            device 02:01.0 { class 0604 type downstream-port buses 0x04..=0x04 acs 0x1f control 0x0 }
+            device 03:00.0 { class 010802 type endpoint }
+            device 04:00.0 { class 0302 type endpoint ats }
+        }
+        root-complex pci1 { buses 0x10..=0x1f smmu smmu0 device 10:00.0 { class 0200 type endpoint } }
+    }"#;
+    let (facts, _) = language::parse_host("x.host", description);
+    let (host, _) = resolve::resolve(&facts);
+    let mut inspection = Inspection::new(&host, &[], None);
+    inspection.p2p = Some(turns(&host));
+    expect![[r#"
+        switch: DMA from one function to a register of another
+          below pci0, from 0000:00:01.0 to what is below other root complexes: through the IOMMU
+            because pci0 is another root complex than that of the peer
+          below pci1, from 0000:10:00.0 to what is below other root complexes: through the IOMMU
+            because pci1 is another root complex than that of the peer
+          below 0000:01:00.0, from 0000:02:01.0 to everything else below it: directly, the IOMMU
+            does not see it
+            because the port does not redirect requests (ACS P2P request redirect is off)
+          below 0000:01:00.0, from 0000:02:00.0 to everything else below it: through the IOMMU
+            because the port redirects requests upwards (ACS P2P request redirect)
+    "#]]
+    .assert_eq(&routes(&inspection, &style(90)));
+    inspection.p2p = None;
+    inspection.p2p_pair =
+        pair(&host, "03:00.0".parse().expect("an address"), "04:00.0".parse().expect("an address"));
+    expect![[r#"
+        switch: DMA from one function to a register of another
+          from 0000:03:00.0 to 0000:04:00.0: through the IOMMU
+            because 0000:02:00.0 redirects requests upwards (ACS P2P
+              request redirect)
+    "#]]
+    .assert_eq(&routes(&inspection, &style(60)));
+    assert_eq!(pair(&host, host.devices[0].address, "1f:00.0".parse().expect("an address")), None);
 }
 
 #[test]

@@ -3,9 +3,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Bridge, Capture, Function, Group, Inspection, Machine, Missing};
+use super::{Bridge, Capture, Function, Group, Inspection, Machine, Missing, Pair, Way};
 use crate::addr::{Address, Span};
-use crate::ids::GroupId;
+use crate::ids::{GroupId, PciAddress};
 use crate::map::{Glyphs, TextStyle};
 use crate::render::Color;
 use crate::size::binary_size;
@@ -30,6 +30,39 @@ pub fn text(inspection: &Inspection, style: &TextStyle) -> String {
     page.firmware(inspection);
     page.missing(&inspection.missing);
     page.out
+}
+
+/// Where peer-to-peer requests go, as far as that was asked. Ends with a line break.
+#[must_use]
+pub fn routes(inspection: &Inspection, style: &TextStyle) -> String {
+    let mut page = Page { style: *style, out: String::new() };
+    page.heading(&format!("{}: DMA from one function to a register of another", inspection.host.name));
+    if let Some(Pair { from, to, way }) = &inspection.p2p_pair {
+        page.way(&format!("from {from} to {to}"), way);
+    }
+    for turn in inspection.p2p.iter().flatten() {
+        let peers = match turn.to {
+            "same-device" => "other functions of the same device",
+            "same-parent" => "everything else below it",
+            _ => "what is below other root complexes",
+        };
+        page.way(&format!("below {}, from {} to {peers}", turn.below, some(&turn.from)), &turn.way);
+    }
+    if inspection.p2p.as_ref().is_some_and(Vec::is_empty) {
+        page.line("  ", "  ", &["no function has a peer".to_owned()]);
+    }
+    page.out
+}
+
+/// Most functions that are named in a row.
+const MOST_NAMED: usize = 4;
+
+fn some(functions: &[PciAddress]) -> String {
+    let named: Vec<String> = functions.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+    match functions.len().saturating_sub(MOST_NAMED) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// What need not be said of each function, because it is the same for all.
@@ -283,6 +316,35 @@ impl Page {
             parts.extend(region.devices.iter().map(ToString::to_string));
             self.line("  ", "    ", &parts);
         }
+    }
+
+    fn way(&mut self, what: &str, way: &Way) {
+        self.words("  ", "    ", &format!("{what}: {}", way.words()));
+        for because in &way.because {
+            self.words("    because ", "      ", because);
+        }
+        if way.translated_direct {
+            self.words("    but ", "      ", "requests that the sender had translated (ATS) go directly");
+        }
+    }
+
+    /// A sentence in lines as wide as allowed.
+    fn words(&mut self, lead: &str, hang: &str, text: &str) {
+        let mut line = lead.to_owned();
+        let mut is_first = true;
+        for word in visible(text).split(' ') {
+            let wide = line.chars().count().saturating_add(word.chars().count()).saturating_add(1)
+                > self.style.width;
+            if wide && !is_first {
+                let _ = writeln!(self.out, "{}", line.trim_end());
+                hang.clone_into(&mut line);
+            } else if !is_first {
+                line.push(' ');
+            }
+            line.push_str(word);
+            is_first = false;
+        }
+        let _ = writeln!(self.out, "{line}");
     }
 
     fn missing(&mut self, missing: &[Missing]) {

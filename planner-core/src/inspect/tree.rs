@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Function, class};
+use crate::host::topology::Topology;
 use crate::host::{Device, Host};
 use crate::ids::PciAddress;
 
@@ -20,8 +21,8 @@ pub(super) fn functions(host: &Host) -> BTreeMap<Option<usize>, Vec<Function>> {
     entries
 }
 
-/// Who is below whom. What is above a function is a bridge on a lower bus, or the physical function of a virtual one,
-/// which is never virtual itself: so there are no loops.
+/// Who is below whom: below a bridge, as in the [`Topology`], or a virtual function below its physical one. Neither
+/// makes a loop, since a physical function is not virtual and a virtual one here is no bridge.
 struct Forest<'a> {
     host: &'a Host,
     above: BTreeMap<PciAddress, PciAddress>,
@@ -32,15 +33,14 @@ struct Forest<'a> {
 
 impl<'a> Forest<'a> {
     fn new(host: &'a Host) -> Self {
-        let mut bridges = BTreeMap::new();
-        for device in host.devices.iter().filter(|device| physical_function(device).is_none()) {
-            if let Some([secondary, _]) = buses(device) {
-                bridges.entry((device.address.segment(), secondary)).or_insert(device.address);
-            }
-        }
+        let topology = Topology::new(host);
         let mut forest = Self { host, above: BTreeMap::new(), below: BTreeMap::new(), tops: BTreeMap::new() };
-        for device in &host.devices {
-            match forest.parent(device, &bridges) {
+        for (index, device) in host.devices.iter().enumerate() {
+            let physical = physical_function(device).filter(|&physical| {
+                host.device(physical).is_some_and(|device| physical_function(device).is_none())
+            });
+            let bridge = || Some(host.devices.get(topology.bridge_above(index)?)?.address);
+            match physical.or_else(bridge) {
                 Some(parent) => {
                     forest.above.insert(device.address, parent);
                     forest.below.entry(parent).or_default().push(device);
@@ -49,15 +49,6 @@ impl<'a> Forest<'a> {
             }
         }
         forest
-    }
-
-    fn parent(&self, device: &Device, bridges: &BTreeMap<(u16, u8), PciAddress>) -> Option<PciAddress> {
-        let address = device.address;
-        let physical = physical_function(device).filter(|&physical| {
-            self.host.device(physical).is_some_and(|device| physical_function(device).is_none())
-        });
-        let bridge = bridges.get(&(address.segment(), address.bus())).copied();
-        physical.or_else(|| bridge.filter(|bridge| bridge.bus() < address.bus()))
     }
 
     /// The entries of these functions and of everything below them, without recursion: a chain of bridges is long.
@@ -145,7 +136,7 @@ fn buses(device: &Device) -> Option<[u8; 2]> {
     device.config.buses.map(|buses| [buses.secondary, buses.subordinate])
 }
 
-/// The physical function of a virtual one.
+/// The physical function of a virtual one. A bridge is none, whatever the input says.
 fn physical_function(device: &Device) -> Option<PciAddress> {
-    device.config.physical_function
+    device.config.physical_function.filter(|_| device.config.buses.is_none())
 }

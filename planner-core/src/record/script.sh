@@ -136,7 +136,7 @@ look_at_part() {
 redact_file() {
     case $1 in
     proc/cmdline) keep_switches ;;
-    proc/version) edit 's/([^()]*@[^()]*)/(redacted)/' 'who built the kernel, and where' ;;
+    proc/version) edit 's/([^()]*@[^()]*)/(redacted)/g' 'who built the kernel, and where' ;;
     proc/cpuinfo)
         edit '/^Serial[[:space:]]*:/{
             h

@@ -130,22 +130,20 @@ fn configuration(mut bytes: Vec<u8>) -> Verdict {
     if found.is_empty() { Verdict::Kept(bytes) } else { Verdict::Redacted(bytes, found.join(", ")) }
 }
 
-/// `Linux version 6.12.1 (builder@host) (gcc …) #1 …` without the pair in the first parentheses that hold one
+/// `Linux version 6.12.1 (builder@host) (gcc …) #1 …` without the pair: what stands in parentheses and has an `@`
 /// (`linux_proc_banner` in init/version.c).
 fn without_builder(text: &str) -> String {
-    let pair = text.match_indices('(').find_map(|(start, _)| {
-        let after = text.get(start.checked_add(1)?..)?;
-        let length = after.find(['(', ')'])?;
-        let inner = after.get(..length)?;
-        (after.get(length..)?.starts_with(')') && inner.contains('@')).then_some((start, inner))
-    });
-    match pair {
-        Some((start, inner)) => {
-            let (before, after) = text.split_at(start);
-            format!("{before}{}", after.replacen(inner, "redacted", 1))
-        }
-        None => text.to_owned(),
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('(') {
+        out.push_str(before);
+        out.push('(');
+        let length = after.find(['(', ')']).unwrap_or(after.len());
+        let (inner, left) = after.split_at(length);
+        out.push_str(if inner.contains('@') && left.starts_with(')') { "redacted" } else { inner });
+        rest = left;
     }
+    out + rest
 }
 
 /// `Linux HOST 6.12.1 …`, as `uname -a` prints it.
