@@ -97,6 +97,10 @@ pub(crate) enum Verb {
     Check(Box<CheckArgs>),
     /// Print what the kernel reserves for each IOMMU group, and what is left
     Reserved(ReservedArgs),
+    /// Print what was understood of a host
+    Inspect(InspectArgs),
+    /// Read this machine into a capture that planner reads elsewhere
+    Capture(CaptureArgs),
     /// Print the configuration of a VMM from a plan
     Emit(EmitArgs),
     /// Draw the address space
@@ -205,6 +209,59 @@ pub(crate) struct ReservedArgs {
     /// Only this group; may be given several times
     #[arg(long, value_name = "GROUP")]
     pub(crate) group: Vec<String>,
+}
+
+/// `planner inspect`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  planner inspect live
+  planner inspect capture.tar.gz --json
+  planner inspect live --p2p=0000:01:00.0,0000:02:00.0
+  planner inspect seattle.host --dot | dot -Tsvg > seattle.svg")]
+pub(crate) struct InspectArgs {
+    /// The host
+    #[arg(value_hint = ValueHint::AnyPath)]
+    pub(crate) host: String,
+    /// Print where peer-to-peer DMA goes and why: at each bridge, or from one function to another
+    #[arg(long, value_name = "FROM,TO", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) p2p: Option<String>,
+    /// Print the topology as a graph for Graphviz
+    #[arg(long, conflicts_with = "json", conflicts_with = "p2p")]
+    pub(crate) dot: bool,
+    /// The picture.
+    #[command(flatten)]
+    pub(crate) picture: PictureArgs,
+}
+
+/// `planner capture`
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  planner capture                           capture.tar.gz of this machine
+  planner capture -o board.tar.gz --force
+  planner capture --list                    what is read, why, and who can read it
+  planner capture --script > capture.sh     a script that does it without planner
+  planner capture --from board/ -o - | ssh elsewhere planner inspect -")]
+pub(crate) struct CaptureArgs {
+    /// Write the capture to this file; without it, to capture.tar.gz; - for standard output
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// Overwrite the file if it exists
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Make it of this capture, a directory or an archive, instead of this machine
+    #[arg(long, value_name = "CAPTURE", value_hint = ValueHint::AnyPath)]
+    pub(crate) from: Option<String>,
+    /// Leave serial numbers, MAC addresses, UUIDs and host names in
+    #[arg(long)]
+    pub(crate) no_redact: bool,
+    /// Print the list of what is read, and read nothing
+    #[arg(long, conflicts_with_all = ["output", "force", "from", "no_redact", "script"])]
+    pub(crate) list: bool,
+    /// Print a POSIX shell script that does the same, and read nothing
+    #[arg(long, conflicts_with_all = ["output", "force", "from", "no_redact", "json"])]
+    pub(crate) script: bool,
 }
 
 /// `planner emit`

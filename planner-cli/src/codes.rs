@@ -38,4 +38,7 @@ planner_core::diag::diagnostic_codes! {
         "The layout is part of what a guest sees: a guest that was suspended or is to be migrated must find it \
          unchanged. The notes say what of the earlier plan fails and what lies elsewhere in the new one. Start the \
          guest anew with the new plan, or give it a host where the earlier one holds.";
+    NOT_A_CAPTURE = "A030" Error "the input is no capture"
+        "`planner capture --from` makes a capture of a capture: a directory or an archive laid out like the live system. \
+         A description says what people believe about a host and not what its files hold.";
 }

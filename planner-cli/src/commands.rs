@@ -1,11 +1,13 @@
 //! The verbs, a file each.
 
+mod capture;
 mod check;
 mod completions;
 mod conformance;
 mod emit;
 mod explain;
 mod fmt;
+mod inspect;
 mod man;
 mod map;
 mod plan;
@@ -25,6 +27,8 @@ pub(crate) fn run(verb: &Verb, session: &mut Session) -> Result<Output, Stop> {
         Verb::Plan(args) => plan::run(args, session),
         Verb::Check(args) => check::run(args, session),
         Verb::Reserved(args) => reserved::run(args, session),
+        Verb::Inspect(args) => inspect::run(args, session),
+        Verb::Capture(args) => capture::run(args, session),
         Verb::Emit(args) => emit::run(args, session),
         Verb::Map(args) => map::run(args, session),
         Verb::Fmt(args) => fmt::run(args, session),

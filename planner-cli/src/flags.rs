@@ -76,6 +76,14 @@ impl Flag<'_> {
         self.count_of(self.value).map(GroupId)
     }
 
+    /// Two PCI functions.
+    pub(crate) fn pair(self) -> Read<[PciAddress; 2]> {
+        let expected = "two PCI addresses such as 0000:01:00.0,0000:02:00.0";
+        let (one, other) = self.value.split_once(',').ok_or_else(|| self.bad(self.value, expected))?;
+        let address = |part: &str| part.trim().parse().map_err(|_| self.bad(part, expected));
+        Ok([address(one)?, address(other)?])
+    }
+
     /// A number of columns.
     pub(crate) fn columns(self) -> Read<usize> {
         let columns = self.count_of(self.value)?;

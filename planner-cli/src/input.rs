@@ -12,6 +12,7 @@ use planner_core::diag::{Diagnostic, Origin, has_errors};
 use planner_core::read::capture::archive::LIMITS;
 use planner_core::read::capture::{Tree, codes, from_archive, is_archive};
 use planner_core::read::fdt::is_fdt;
+use planner_core::record::manifest::Note;
 use planner_core::size::{MIB, Size};
 
 mod directory;
@@ -31,6 +32,8 @@ pub(crate) struct Loaded {
     pub(crate) content: Content,
     /// What is doubtful about it; no error among them.
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Files of a directory or of this machine that are there and could not be read, all of them.
+    pub(crate) unread: Vec<Note>,
 }
 
 /// The kinds of input.
@@ -52,7 +55,7 @@ pub(crate) enum Content {
 /// The diagnostics, at least one of them an error, when it cannot be read or is nothing that the planner reads.
 pub(crate) fn load(path: &str) -> Result<Loaded, Vec<Diagnostic>> {
     if path == "live" {
-        return capture("live", directory::capture(Path::new("/"), "live"));
+        return directory("live", Path::new("/"), "live");
     }
     if path == "-" {
         return recognise("-", "stdin", bounded(std::io::stdin().lock(), path)?);
@@ -61,7 +64,7 @@ pub(crate) fn load(path: &str) -> Result<Loaded, Vec<Diagnostic>> {
     let metadata = fs::metadata(file).map_err(|error| vec![unreadable(path, &error)])?;
     let name = name_of(file);
     if metadata.is_dir() {
-        return capture(&name, directory::capture(file, path));
+        return directory(&name, file, path);
     }
     if !metadata.is_file() {
         let message = format!("`{path}` is neither a file nor a directory");
@@ -110,7 +113,8 @@ fn bounded(stream: impl Read, path: &str) -> Result<Vec<u8>, Vec<Diagnostic>> {
 /// Tells an archive, a devicetree, JSON and a description apart.
 fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagnostic>> {
     if is_archive(&bytes) {
-        return capture(name, from_archive(&bytes, path));
+        let (tree, diagnostics) = from_archive(&bytes, path);
+        return capture(name, tree, diagnostics, Vec::new());
     }
     if bytes.len() as u64 > MAX_TEXT_BYTES {
         return Err(vec![too_large(path, MAX_TEXT_BYTES)]);
@@ -128,15 +132,24 @@ fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagn
     } else {
         Content::Description(text)
     };
-    Ok(Loaded { name: name.to_owned(), content, diagnostics: Vec::new() })
+    Ok(Loaded { name: name.to_owned(), content, diagnostics: Vec::new(), unread: Vec::new() })
 }
 
-fn capture(name: &str, read: (Tree, Vec<Diagnostic>)) -> Result<Loaded, Vec<Diagnostic>> {
-    let (tree, diagnostics) = read;
+fn directory(name: &str, root: &Path, path: &str) -> Result<Loaded, Vec<Diagnostic>> {
+    let (tree, diagnostics, unread) = directory::capture(root, path);
+    capture(name, tree, diagnostics, unread)
+}
+
+fn capture(
+    name: &str,
+    tree: Tree,
+    diagnostics: Vec<Diagnostic>,
+    unread: Vec<Note>,
+) -> Result<Loaded, Vec<Diagnostic>> {
     if has_errors(&diagnostics) {
         return Err(diagnostics);
     }
-    Ok(Loaded { name: name.to_owned(), content: Content::Capture(tree), diagnostics })
+    Ok(Loaded { name: name.to_owned(), content: Content::Capture(tree), diagnostics, unread })
 }
 
 /// The bytes as text, without a byte order mark.

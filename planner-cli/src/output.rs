@@ -109,8 +109,22 @@ fn colour_length(text: &str) -> usize {
     if parameters.as_bytes().get(digits) == Some(&b'm') { digits + 3 } else { 0 }
 }
 
+/// Writes bytes that are no text. On a terminal they would only do harm, so there they are refused.
+pub(crate) fn write_stdout_bytes(bytes: &[u8]) -> Result<(), Box<Diagnostic>> {
+    let mut stdout = io::stdout().lock();
+    if stdout.is_terminal() {
+        let message = "an archive is not written to a terminal";
+        let diagnostic = Diagnostic::new(&codes::CANNOT_WRITE, Origin::argument("-o -"), message);
+        return Err(Box::new(diagnostic.help("name a file, or write into a pipe")));
+    }
+    quiet(stdout.write_all(bytes).and_then(|()| stdout.flush())).map_err(|error| {
+        let message = format!("standard output cannot be written: {error}");
+        Box::new(Diagnostic::new(&codes::CANNOT_WRITE, Origin::argument("-o -"), message))
+    })
+}
+
 /// Writes one file.
-pub(crate) fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Box<Diagnostic>> {
+pub(crate) fn write_file(path: &Path, content: impl AsRef<[u8]>, force: bool) -> Result<(), Box<Diagnostic>> {
     // What is overwritten through a link leaves the link in place.
     let followed = if force { path.canonicalize().ok() } else { None };
     let path = followed.as_deref().unwrap_or(path);
@@ -120,13 +134,21 @@ pub(crate) fn write_file(path: &Path, text: &str, force: bool) -> Result<(), Box
         let why = io::Error::from(io::ErrorKind::NotFound);
         return Err(cannot(path, &why, "its directory is not there"));
     }
-    write_all(place, &[OutputFile { file: name, text: text.into() }], force)
+    write_named(place, &[(name.as_str(), content.as_ref())], force)
 }
 
 /// Writes files into a directory, which is made if it is not there: all of them, or none.
 pub(crate) fn write_all(directory: &Path, files: &[OutputFile], force: bool) -> Result<(), Box<Diagnostic>> {
+    let files: Vec<Named<'_>> = files.iter().map(|file| (file.file.as_str(), file.text.as_bytes())).collect();
+    write_named(directory, &files, force)
+}
+
+/// Name and content of a file.
+type Named<'a> = (&'a str, &'a [u8]);
+
+fn write_named(directory: &Path, files: &[Named<'_>], force: bool) -> Result<(), Box<Diagnostic>> {
     if let Some(taken) =
-        files.iter().map(|file| directory.join(&file.file)).find(|path| in_the_way(path, force))
+        files.iter().map(|(name, _)| directory.join(name)).find(|path| in_the_way(path, force))
     {
         let message = format!("`{}` exists", taken.display());
         let diagnostic =
@@ -137,9 +159,9 @@ pub(crate) fn write_all(directory: &Path, files: &[OutputFile], force: bool) -> 
         }));
     }
     let stage = Stage::new(directory).map_err(|error| cannot(directory, &error, "nothing was written"))?;
-    for file in files {
-        let path = stage.temporary.join(&file.file);
-        fs::write(&path, &file.text).map_err(|error| cannot(&path, &error, "nothing was written"))?;
+    for (name, content) in files {
+        let path = stage.temporary.join(name);
+        fs::write(&path, content).map_err(|error| cannot(&path, &error, "nothing was written"))?;
     }
     stage.publish(files).map_err(|error| cannot(directory, &error, "nothing was written"))
 }
@@ -174,15 +196,15 @@ impl Stage {
         Ok(Self { temporary, directory: directory.into(), is_new })
     }
 
-    fn publish(&self, files: &[OutputFile]) -> io::Result<()> {
+    fn publish(&self, files: &[Named<'_>]) -> io::Result<()> {
         if self.is_new {
             return fs::rename(&self.temporary, &self.directory);
         }
         let mut placed: Vec<PathBuf> = Vec::new();
-        for file in files {
-            let target = self.directory.join(&file.file);
+        for (name, _) in files {
+            let target = self.directory.join(name);
             let before = target.symlink_metadata().ok();
-            if let Err(error) = replace(&self.temporary.join(&file.file), &target, before.as_ref()) {
+            if let Err(error) = replace(&self.temporary.join(name), &target, before.as_ref()) {
                 placed.iter().for_each(|path| drop(fs::remove_file(path)));
                 return Err(error);
             }

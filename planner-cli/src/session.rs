@@ -13,10 +13,12 @@ use planner_core::kernel::report::Question;
 use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
+use planner_core::read::capture::allow::MANIFEST;
 use planner_core::read::vmm as configuration;
 use planner_core::read::vmm::Format;
 use planner_core::read::vmm::words::Word;
 use planner_core::read::{capture, fdt, json, language};
+use planner_core::record::manifest::{Manifest, Note};
 use planner_core::render::{Color, Sources, render};
 use planner_core::verify::Violation;
 use planner_core::version::Version;
@@ -89,6 +91,17 @@ impl Session {
         let stop = has_errors(&found);
         self.diagnostics.extend(found);
         if stop { Err(Stop(Status::BadInput)) } else { Ok(()) }
+    }
+
+    /// What there is to say so far.
+    pub(crate) fn found(&self) -> &[Diagnostic] {
+        &self.diagnostics
+    }
+
+    /// The manifest of the last capture that was read, if it has one.
+    pub(crate) fn manifest(&self) -> Option<Manifest> {
+        let text = self.captures.last()?.file(MANIFEST)?;
+        Some(Manifest::parse(&String::from_utf8_lossy(text)))
     }
 
     /// Stops when the user wants JSON of something that has none.
@@ -277,6 +290,22 @@ impl Session {
         })?;
         self.diagnostics.extend(loaded.diagnostics.iter().cloned());
         Ok(loaded)
+    }
+
+    /// The capture that a word names, and what of it could not be read. Whoever asks reports the latter.
+    pub(crate) fn capture(&mut self, word: &str) -> Result<(Tree, Vec<Note>), Stop> {
+        self.take_stdin(word)?;
+        let loaded = input::load(word).map_err(|found| {
+            self.diagnostics.extend(found);
+            Stop(Status::BadInput)
+        })?;
+        let Content::Capture(tree) = loaded.content else {
+            let message = format!("`{word}` is no capture");
+            return Err(self.refuse(Diagnostic::new(&codes::NOT_A_CAPTURE, Origin::file(word), message)));
+        };
+        let told = loaded.diagnostics.into_iter().filter(|found| found.code != &capture::codes::UNREADABLE);
+        self.diagnostics.extend(told);
+        Ok((tree, loaded.unread))
     }
 
     /// Reads what a word names; a text is kept for the diagnostics that will point into it.

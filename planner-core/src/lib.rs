@@ -56,6 +56,7 @@ pub mod render;
 // Rooms, in the order of the data.
 pub mod facts;
 pub mod read;
+pub mod record;
 pub mod host;
 pub mod kernel;
 pub mod guest;
@@ -64,6 +65,7 @@ pub mod plan;
 pub mod verify;
 pub mod emit;
 pub mod map;
+pub mod inspect;
 
 // All rooms together.
 pub mod existing;

@@ -16,6 +16,8 @@ const VOCABULARY: &[&str] = &["addr", "size", "span_set", "ids", "version", "dia
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("facts", &[], &[]),
     ("read", &["facts"], &[]),
+    // The other way round: from what was read to a capture.
+    ("record", &["read"], &[]),
     ("host", &["facts"], &[]),
     ("kernel", &["facts", "host"], &[]),
     ("vmm", &["facts"], &[]),
@@ -28,6 +30,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("map", &["facts", "host", "kernel", "guest", "vmm"], &["plan"]),
     // A configuration as it stands, beside the plan that it could become.
     ("existing", &["facts", "host", "kernel", "guest", "vmm", "plan"], &[]),
+    ("inspect", &["facts", "record", "host"], &["map"]),
     // The two that look back on all of it.
     ("advise", ALL_BUT_THE_LAST, &[]),
     ("explain", ALL_BUT_THE_LAST, &[]),

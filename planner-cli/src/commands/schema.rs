@@ -2,10 +2,12 @@
 
 use planner_core::answer::PlanDocument;
 use planner_core::diag::{Diagnostic, Origin};
+use planner_core::inspect::Inspection;
 use planner_core::read::json::{guest_schema, host_schema};
 use schemars::{JsonSchema, schema_for};
 use serde_json::Value;
 
+use super::capture::{CaptureDocument, CaptureListDocument};
 use super::check::CheckDocument;
 use super::conformance::ConformanceDocument;
 use super::explain::ExplainDocument;
@@ -31,6 +33,9 @@ const ROWS: &[Row] = &[
     Row { name: "guest", what: "a guest, as input", make: guest_schema },
     Row { name: "plan", what: "planner plan --json", make: schema::<PlanDocument> },
     Row { name: "reserved", what: "planner reserved --json", make: schema::<ReservedDocument> },
+    Row { name: "inspect", what: "planner inspect --json", make: schema::<Inspection> },
+    Row { name: "capture", what: "planner capture --json", make: schema::<CaptureDocument> },
+    Row { name: "capture-list", what: "planner capture --list --json", make: schema::<CaptureListDocument> },
     Row { name: "check", what: "planner check --json", make: schema::<CheckDocument> },
     Row { name: "conformance", what: "planner conformance --json", make: schema::<ConformanceDocument> },
     Row { name: "rules", what: "planner rules --json", make: schema::<RulesDocument> },

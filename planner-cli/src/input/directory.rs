@@ -13,15 +13,17 @@ use planner_core::read::capture::allow::{self, Place, Row, Take};
 use planner_core::read::capture::archive::{LIMITS, MAX_PATH_BYTES};
 use planner_core::read::capture::log::Log;
 use planner_core::read::capture::{Node, Tree, codes};
+use planner_core::record::manifest::{Lack, Note};
 use planner_core::size::Size;
 
-/// The capture in a directory. This machine is the capture in `/`.
-pub(super) fn capture(root: &Path, name: &str) -> (Tree, Vec<Diagnostic>) {
+/// The capture in a directory. This machine is the capture in `/`. Of files that cannot be read, a bounded number is
+/// reported and all are noted.
+pub(super) fn capture(root: &Path, name: &str) -> (Tree, Vec<Diagnostic>, Vec<Note>) {
     let mut log = Log::of(name);
     // A link in place of `sys` is not followed, so it is as good as none.
     if !fs::symlink_metadata(root.join("sys")).is_ok_and(|metadata| metadata.is_dir()) {
         log.push(no_capture(root));
-        return (Tree::default(), log.finish());
+        return (Tree::default(), log.finish(), Vec::new());
     }
     walk(root, log)
 }
@@ -38,11 +40,12 @@ fn no_capture(root: &Path) -> Diagnostic {
     }
 }
 
-fn walk(root: &Path, log: Log) -> (Tree, Vec<Diagnostic>) {
+fn walk(root: &Path, log: Log) -> (Tree, Vec<Diagnostic>, Vec<Note>) {
     let mut walk = Walk {
         root,
         tree: Tree::default(),
         log,
+        unread: Vec::new(),
         listed: BTreeMap::new(),
         real: BTreeSet::from([String::new()]),
         links: BTreeSet::new(),
@@ -64,7 +67,7 @@ fn walk(root: &Path, log: Log) -> (Tree, Vec<Diagnostic>) {
             }
         }
     }
-    (walk.tree, walk.log.finish())
+    (walk.tree, walk.log.finish(), walk.unread)
 }
 
 /// The directory that holds the root bus above a function.
@@ -78,6 +81,8 @@ struct Walk<'a> {
     root: &'a Path,
     tree: Tree,
     log: Log,
+    /// What could not be read.
+    unread: Vec<Note>,
     /// Names in directories that were listed: several rows begin alike.
     listed: BTreeMap<String, Vec<String>>,
     /// Directories whose every component is a directory and not a link.
@@ -240,9 +245,18 @@ impl Walk<'_> {
         if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
             return;
         }
+        self.unread.push(Note { lack: Lack::Unread, path: path.to_owned(), why: reason(error) });
         let message = format!("`{path}` cannot be read: {error}");
         let help = "run as root, or capture as root and name the capture";
         self.log.push(Diagnostic::new(&codes::UNREADABLE, Origin::file(path), message).help(help));
+    }
+}
+
+/// The reason in words that do not depend on the system.
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::PermissionDenied => "it cannot be read; root may read it".to_owned(),
+        kind => format!("it cannot be read: {kind}"),
     }
 }
 

@@ -146,7 +146,7 @@ fn a_directory_without_sys_is_no_capture() {
     );
     assert_eq!(
         complaint(&scratch, &scratch.path("b")),
-        "C001 the directory `DIR/b` holds no directory `sys`; help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`"
+        "C001 the directory `DIR/b` holds no directory `sys`; help: make one there with `planner capture`, or with the script that `planner capture --script` prints; or plan there with `live`"
     );
 }
 

@@ -3,10 +3,12 @@
 //! The inputs in `data/` are made up: `board.host` has one SMMUv3, an ITS and two network cards below a host bridge
 //! that takes DMA into its 32-bit window; the guests ask for kvmtool and for QEMU; the others have one fault each.
 
+mod capture;
 mod check;
 mod conformance;
 mod explain;
 mod files;
+mod inspect;
 mod plan;
 mod reserved;
 mod streams;

@@ -4,10 +4,12 @@ use expect_test::expect;
 
 use crate::{check, run};
 
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 15] = [
     "plan",
     "check",
     "reserved",
+    "inspect",
+    "capture",
     "conformance",
     "emit",
     "map",
@@ -122,7 +124,7 @@ fn the_manual_page_is_roff() {
             --- stderr
             error[A006]: there is no verb `pla`
             --> pla
-             = help: there are: plan, check, reserved, emit, map, fmt, schema, conformance, rules, vmm, explain, completions, man
+             = help: there are: plan, check, reserved, inspect, capture, emit, map, fmt, schema, conformance, rules, vmm, explain, completions, man
 
             --- exit 2
         "#]],

@@ -140,14 +140,14 @@ fn an_archive_without_a_capture_is_an_error() {
         &Archive::new().file("README", b"hello").gzip(),
         &expect![[r#"
             error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+                help: make one there with `planner capture`, or with the script that `planner capture --script` prints; or plan there with `live`
         "#]],
     );
     check(
         &gzip(b""),
         &expect![[r#"
             error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+                help: make one there with `planner capture`, or with the script that `planner capture --script` prints; or plan there with `live`
         "#]],
     );
 }
@@ -328,7 +328,7 @@ fn a_truncated_archive_gives_what_it_held() {
             warning[C002] x.tar.gz: the archive ends early; 0 entries were seen
                 help: make or copy the capture again; groups and devices may be missing from this one
             error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+                help: make one there with `planner capture`, or with the script that `planner capture --script` prints; or plan there with `live`
         "#]],
     );
 }
@@ -371,7 +371,7 @@ fn a_size_that_is_no_number_is_noticed() {
                 note: archive header checksum mismatch
                 help: make or copy the capture again; groups and devices may be missing from this one
             error[C001] x.tar.gz: the archive holds no directory with `sys/kernel/iommu_groups` or `sys/bus/pci/devices`
-                help: copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`
+                help: make one there with `planner capture`, or with the script that `planner capture --script` prints; or plan there with `live`
         "#]],
     );
 }

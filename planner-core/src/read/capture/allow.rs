@@ -42,6 +42,8 @@ pub enum Access {
     Root,
     /// Everybody, but others than root see a part of it, or zeros in place of addresses.
     Partly,
+    /// It is in captures only, no file of a machine.
+    Capture,
 }
 
 /// One row of the allow-list.

@@ -5,7 +5,8 @@ crate::diag::diagnostic_codes! {
         "no capture in it"
         "A capture is a directory, or a .tar or .tar.gz of one, that is laid out like the live system: `sys/…` \
          and `proc/…`, possibly below one directory with a name of its own. Nothing of that kind was found. \
-         Copy them as root with `cp -a --parents`, or plan on the machine itself with `live`.";
+         Make one with `planner capture`, or with the script that `planner capture --script` prints, or plan on the \
+         machine itself with `live`.";
     DAMAGED = "C002" Warning
         "the archive is damaged"
         "The archive ends early or a part of it cannot be read: it was cut in transit, or the disk was full when \

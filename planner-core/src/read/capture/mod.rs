@@ -38,9 +38,9 @@ use crate::facts::host::{DeviceFact, RamFact};
 use iomem::Resource;
 use log::Log;
 
-/// How somebody without this program makes a capture, for the help of diagnostics.
-pub const HOW_TO_CAPTURE: &str = "copy it with `cp -a --parents /sys/kernel/iommu_groups /sys/bus/pci/devices \
-     /sys/devices /sys/class/iommu /proc/iomem /proc/version /proc/cmdline /proc/cpuinfo /proc/meminfo DIR`, or plan there with `live`";
+/// How a capture is made, for the help of diagnostics.
+pub const HOW_TO_CAPTURE: &str = "make one there with `planner capture`, or with the script that `planner capture \
+     --script` prints; or plan there with `live`";
 
 /// What the capture says about the host. `name` is the host's name, for messages: that of the file or directory.
 #[must_use]

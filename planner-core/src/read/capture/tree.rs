@@ -57,6 +57,11 @@ impl Tree {
         self.nodes.insert(path.into(), node);
     }
 
+    /// Takes away what stands at exactly this path.
+    pub fn remove(&mut self, path: &str) -> Option<Node> {
+        self.nodes.remove(path)
+    }
+
     /// Content of the file at exactly this path.
     #[must_use]
     pub fn file(&self, path: &str) -> Option<&[u8]> {
@@ -145,6 +150,11 @@ impl Tree {
     /// Every path with what stands there, ascending by byte.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Node)> {
         self.nodes.iter().map(|(path, node)| (path.as_str(), node))
+    }
+
+    /// Takes it apart into paths and what stands there, ascending by byte.
+    pub fn into_nodes(self) -> impl Iterator<Item = (String, Node)> {
+        self.nodes.into_iter()
     }
 
     /// Number of nodes.

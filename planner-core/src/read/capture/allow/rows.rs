@@ -16,6 +16,11 @@ const fn partly(place: Place, pattern: &'static str, take: Take, why: &'static s
     Row { place, pattern, take, access: Access::Partly, why }
 }
 
+/// A row of a file that whoever makes a capture adds.
+const fn recorded(pattern: &'static str, take: Take, why: &'static str) -> Row {
+    Row { place: Place::Root, pattern, take, access: Access::Capture, why }
+}
+
 /// One page of 64 KiB: no attribute of sysfs is longer.
 pub(super) const ATTRIBUTE: Take = Take::File(64 * 1024);
 /// The longest `proc/iomem` that is read. Servers with thousands of functions have a few hundred KiB.
@@ -30,10 +35,9 @@ const CONFIG: Take = Take::File(4096);
 
 /// The allow-list.
 pub const ROWS: &[Row] = &[
-    row(Place::Root, MANIFEST, Take::File(4 * 1024 * 1024), "what a capture holds, lacks and had redacted"),
-    row(Place::Root, "uname.txt", ATTRIBUTE, "release and architecture, in captures made by hand"),
-    row(
-        Place::Root,
+    recorded(MANIFEST, Take::File(4 * 1024 * 1024), "what a capture holds, lacks and had redacted"),
+    recorded("uname.txt", ATTRIBUTE, "release and architecture, in captures made by hand"),
+    recorded(
         GROUND_TRUTH,
         Take::File(4 * 1024 * 1024),
         "what VFIO and iommufd answered, where a program recorded it; no fact comes from it",
