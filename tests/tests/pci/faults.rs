@@ -1,6 +1,6 @@
 //! Sound configuration space of each kind, and one fault in it at a time.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use planner_core::read::pci::read;
 use proptest::prelude::*;
 
@@ -57,89 +57,7 @@ fn check(bytes: &Bytes, expected: &Expect) {
 fn everything_of_an_endpoint_is_read() {
     let (config, diagnostics) = read(&full().0, "config");
     assert_eq!(lines(&diagnostics), "");
-    expect![[r#"
-        ConfigSpace {
-            bytes: 4096,
-            id: Some(
-                PciId {
-                    vendor: 32902,
-                    device: 5409,
-                },
-            ),
-            class: Some(
-                PciClass(
-                    131072,
-                ),
-            ),
-            header: Some(
-                Device,
-            ),
-            multifunction: true,
-            bars: [
-                Register {
-                    index: 0,
-                    kind: Mem64,
-                    prefetchable: true,
-                    address: Some(
-                        BusAddr(0x1_8000_0000),
-                    ),
-                },
-            ],
-            bridge: None,
-            msi: Some(
-                32,
-            ),
-            msix: Some(
-                MsiX {
-                    vectors: 64,
-                    table_bar: 3,
-                    table_offset: 8192,
-                },
-            ),
-            pcix: false,
-            express: Some(
-                Express {
-                    port_type: Some(
-                        Endpoint,
-                    ),
-                    slot: None,
-                    ari_forwarding: false,
-                },
-            ),
-            acs: Some(
-                AcsFact {
-                    capability: 95,
-                    control: Some(
-                        29,
-                    ),
-                },
-            ),
-            sriov: Some(
-                Sriov {
-                    total: 8,
-                    enabled: 2,
-                    offset: 128,
-                    stride: 2,
-                    device_id: 4298,
-                    bars: [],
-                },
-            ),
-            ari: true,
-            ats: true,
-            pri: true,
-            pasid_bits: Some(
-                20,
-            ),
-            resizable: [
-                ResizableBarFact {
-                    index: 0,
-                    sizes: PageSizes(
-                        8321499136,
-                    ),
-                },
-            ],
-        }
-    "#]].assert_debug_eq(&config);
+    expect_file!["../../cases/pci/endpoint.txt"].assert_debug_eq(&config);
 }
 
 #[test]
@@ -198,7 +116,8 @@ fn a_bridge_is_read() {
                 },
             ),
         )
-    "#]].assert_debug_eq(&(config.bridge, config.express, config.acs));
+    "#]]
+    .assert_debug_eq(&(config.bridge, config.express, config.acs));
 }
 
 #[test]
@@ -217,90 +136,123 @@ fn the_registers_of_old_intel_ports_stand_elsewhere() {
 
 #[test]
 fn what_a_reader_without_root_sees_is_the_header() {
-    check(&Bytes(full().0[..64].to_vec()), &expect![[r#"
+    check(
+        &Bytes(full().0[..64].to_vec()),
+        &expect![[r#"
 
-    "#]]);
+        "#]],
+    );
 }
 
 #[test]
 fn nothing_answered() {
-    check(&Bytes(vec![0xff; 4096]), &expect![[r#"
+    check(
+        &Bytes(vec![0xff; 4096]),
+        &expect![[r#"
 
         warning[B005] config+0x0: every byte of the header is 0xff: nothing answered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_unknown_header_type() {
-    check(Bytes::express().put(0x0e, &[0x05]), &expect![[r#"
+    check(
+        Bytes::express().put(0x0e, &[0x05]),
+        &expect![[r#"
 
         warning[B004] config+0xe: the header type is 0x05, where there are 0, 1 and 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_list_that_returns() {
-    check(full().put(0x51, &[0x40]), &expect![[r#"
+    check(
+        full().put(0x51, &[0x40]),
+        &expect![[r#"
         msi msix acs ari ats sriov pri pasid resizable
         warning[B003] config+0x51: the capability list returns to 0x40
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_list_that_leads_into_the_header() {
-    check(full().put(0x41, &[0x10]), &expect![[r#"
+    check(
+        full().put(0x41, &[0x10]),
+        &expect![[r#"
         msi acs ari ats sriov pri pasid resizable
         warning[B002] config+0x41: the capability list leads to 0x10, where no capability is (0x40 to 0x100)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_list_that_leads_past_the_end() {
-    check(&Bytes(full().put(0x41, &[0xf0]).0[..0x80].to_vec()), &expect![[r#"
+    check(
+        &Bytes(full().put(0x41, &[0xf0]).0[..0x80].to_vec()),
+        &expect![[r#"
         msi
         warning[B002] config+0x41: the capability list leads to 0xf0, where no capability is (0x40 to 0x80)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_list_that_leads_to_ones() {
-    check(full().put(0x50, &[0xff; 4]), &expect![[r#"
+    check(
+        full().put(0x50, &[0xff; 4]),
+        &expect![[r#"
         msi acs ari ats sriov pri pasid resizable
         warning[B002] config+0x41: the capability list leads to 0x50, where no capability is (0x40 to 0x100)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_extended_list_that_returns() {
-    check(full().put(0x140, &[0x0e, 0x00, 0x01, 0x10]), &expect![[r#"
+    check(
+        full().put(0x140, &[0x0e, 0x00, 0x01, 0x10]),
+        &expect![[r#"
         msi msix express acs ari
         warning[B003] config+0x140: the extended capability list returns to 0x100
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_extended_list_that_leads_below_its_space() {
-    check(full().put(0x140, &[0x0e, 0x00, 0x01, 0x04]), &expect![[r#"
+    check(
+        full().put(0x140, &[0x0e, 0x00, 0x01, 0x04]),
+        &expect![[r#"
         msi msix express acs ari
         warning[B002] config+0x140: the extended capability list leads to 0x40, where no capability is (0x100 to 0x1000)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn an_extended_list_that_leads_past_the_end() {
-    check(&Bytes(full().0[..0x158].to_vec()), &expect![[r#"
+    check(
+        &Bytes(full().0[..0x158].to_vec()),
+        &expect![[r#"
         msi msix express acs ari ats
         warning[B002] config+0x150: the extended capability list leads to 0x160, where no capability is (0x100 to 0x158)
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn capabilities_that_pass_the_end() {
-    check(&Bytes(full().0[..0x16c].to_vec()), &expect![[r#"
+    check(
+        &Bytes(full().0[..0x16c].to_vec()),
+        &expect![[r#"
         msi msix express acs ari ats
         warning[B002] config+0x160: the extended capability list leads to 0x1a0, where no capability is (0x100 to 0x16c)
         warning[B006] config+0x168: the SR-IOV capability at 0x168 passes the end of the 364 bytes that are there
-    "#]]);
+    "#]],
+    );
     check(
         &Bytes(full().put(0x41, &[0xfc]).put(0xfc, &[0x10, 0x00, 0x02, 0x00]).0[..0xfe].to_vec()),
         &expect![[r#"
@@ -312,20 +264,26 @@ fn capabilities_that_pass_the_end() {
 
 #[test]
 fn a_reserved_port_type() {
-    check(full().put(0x72, &[0xf2]), &expect![[r#"
+    check(
+        full().put(0x72, &[0xf2]),
+        &expect![[r#"
         msi msix express acs ari ats sriov pri pasid resizable
         warning[B007] config+0x72: the port type is 0xf, which is reserved
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_window_that_ends_below_its_start() {
     let mut bytes = Bytes::express();
     bytes.put(0x0e, &[0x01]).put(0x18, &[0x00, 0x01, 0x01]).put(0x24, &[0x01, 0x00, 0xf1, 0xff, 0x01]);
-    check(&bytes, &expect![[r#"
+    check(
+        &bytes,
+        &expect![[r#"
 
         warning[B008] config+0x24: the window ends at 0xffff_ffff below its start, 0x1_0000_0000
-    "#]]);
+    "#]],
+    );
 }
 
 proptest! {
