@@ -124,6 +124,7 @@ fn recognise(path: &str, name: &str, bytes: Vec<u8>) -> Result<Loaded, Vec<Diagn
             name: name.to_owned(),
             content: Content::DeviceTree(bytes),
             diagnostics: Vec::new(),
+            unread: Vec::new(),
         });
     }
     let text = text(path, bytes)?;

@@ -14,6 +14,7 @@ use planner_core::map::{Glyphs, TextStyle};
 use planner_core::plan::Plan;
 use planner_core::read::capture::Tree;
 use planner_core::read::capture::allow::MANIFEST;
+use planner_core::read::pci::lspci;
 use planner_core::read::vmm as configuration;
 use planner_core::read::vmm::Format;
 use planner_core::read::vmm::words::Word;
@@ -139,6 +140,7 @@ impl Session {
     pub(crate) fn host(&mut self, word: &str) -> Result<Host, Stop> {
         let Loaded { name, content, .. } = self.load(word)?;
         let (facts, found) = match &content {
+            Content::Description(text) if lspci::is_dump(text) => lspci::facts(text, word),
             Content::Description(text) => language::parse_host(word, text),
             Content::Json(text) => json::parse_host_json(word, text),
             Content::Capture(tree) => capture::facts(tree, &name),

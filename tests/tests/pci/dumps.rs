@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use planner_core::host::resolve::resolve;
 use planner_core::read::capture::from_archive;
 use planner_core::read::language::print_host;
@@ -42,89 +42,9 @@ fn check(text: &str, expected: &Expect) {
 fn the_dump_of_a_captured_host_is_a_host() {
     let text = dump_of("arm64-7.3-smmu-sriov-acpi");
     assert!(is_dump(&text));
-    check(
-        &text,
-        &expect![[r#"
-        host "dump.txt" {
-            root-complex pci0000:00 {
-                buses 0x00..=0x3f
-                device 00:00.0 { id 1b36:0008  class 0600  type conventional }
-                device 00:02.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x01
-                    acs 0x5f control 0x1d
-                }
-                device 00:03.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x02
-                    acs 0x5f control 0x1d
-                }
-                device 00:04.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x03
-                    acs 0x5f control 0x1d
-                }
-                device 00:05.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x04..=0x05
-                    acs 0x5f control 0x1d
-                }
-                device 00:06.0 { id 8086:10d3  class 0200  msix 5  msi 1  type rc-endpoint }
-                device 00:07.0 { id 1b36:000b  class 0600  type conventional }
-                device 01:00.0 { id 8086:10d3  class 0200  msix 5  msi 1  type endpoint }
-                device 02:00.0 { id 1b36:0010  class 010802  msix 65  type endpoint }
-                device 03:00.0 {
-                    id 8086:10c9
-                    class 0200
-                    msix 10
-                    msi 1
-                    sriov total 8 enabled 2
-                    type endpoint
-                    vfs offset 0x80 stride 0x2 id 0x10ca
-                }
-                device 03:10.0 { id 8086:10ca  class 0200  msix 3  type endpoint  vf-of 03:00.0 }
-                device 03:10.2 { id 8086:10ca  class 0200  msix 3  type endpoint  vf-of 03:00.0 }
-                device 04:00.0 { id 1b36:000e  class 0604  msi 1  type pcie-to-pci-bridge  buses 0x05 }
-                device 05:01.0 { id 8086:100e  class 0200  type conventional }
-                device 05:02.0 { id 1af4:1000  class 0200  msix 4  type conventional }
-            }
-            root-complex pci0000:40 {
-                buses 0x40..=0xff
-                device 40:00.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x41
-                    acs 0x5f control 0x1d
-                }
-                device 40:01.0 {
-                    id 1b36:000c
-                    class 0604
-                    msix 1
-                    type root-port
-                    buses 0x42
-                    acs 0x5f control 0x1d
-                }
-                device 41:00.0 { id 1b36:0010  class 010802  msix 65  type endpoint }
-                device 42:00.0 { id 8086:10d3  class 0200  msix 5  msi 1  type endpoint }
-            }
-        }
-    "#]],
-    );
-    let (facts, _) = facts(&text, "dump.txt");
+    let (facts, diagnostics) = facts(&text, "dump.txt");
+    assert_eq!(lines(&diagnostics), "");
+    expect_file!["../../cases/pci/sriov.host"].assert_eq(&print_host(&facts));
     let (host, _) = resolve(&facts);
     assert!(host.groups.is_empty(), "no IOMMU is known");
 }
@@ -135,15 +55,15 @@ fn words_between_the_bytes_are_passed_over() {
     check(
         text,
         &expect![[r#"
-        host "dump.txt" {
-            root-complex pci0000:00 {
-                device 00:1f.0 { id 8086:2918  class 0601  multifunction }
+            host "dump.txt" {
+                root-complex pci0000:00 {
+                    device 00:1f.0 { id 8086:2918  class 0601  multifunction }
+                }
             }
-        }
-        note[B014] dump.txt:1: the addresses have no segment: 0000 is taken
-        warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
-            note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]],
+            note[B014] dump.txt:1: the addresses have no segment: 0000 is taken
+            warning[B001] dump.txt: only the first 64 bytes of 1 of 1 functions were read
+                note: interrupt vectors, types of ports, and what isolates functions are not known for them
+        "#]],
     );
 }
 
@@ -165,15 +85,15 @@ fn a_line_that_is_no_bytes() {
     check(
         "0000:00:01.0 x\n00: 86 80 zz\n00: 86 80 18 29\n",
         &expect![[r#"
-        host "dump.txt" {
-            root-complex pci0000:00 {
-                device 00:01.0 { id 8086:2918 }
+            host "dump.txt" {
+                root-complex pci0000:00 {
+                    device 00:01.0 { id 8086:2918 }
+                }
             }
-        }
-        warning[B010] dump.txt:2: `00: 86 80 zz` is no line of a dump
-        warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
-            note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]],
+            warning[B010] dump.txt:2: `00: 86 80 zz` is no line of a dump
+            warning[B001] dump.txt: only the first 64 bytes of 1 of 1 functions were read
+                note: interrupt vectors, types of ports, and what isolates functions are not known for them
+        "#]],
     );
 }
 
@@ -182,15 +102,15 @@ fn a_gap_in_the_bytes() {
     check(
         "0000:00:01.0 x\n00: 86 80 18 29\n20: 00\n",
         &expect![[r#"
-        host "dump.txt" {
-            root-complex pci0000:00 {
-                device 00:01.0 { id 8086:2918 }
+            host "dump.txt" {
+                root-complex pci0000:00 {
+                    device 00:01.0 { id 8086:2918 }
+                }
             }
-        }
-        warning[B011] dump.txt:3: bytes from 0x20 on, where 0x4 comes next
-        warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
-            note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]],
+            warning[B011] dump.txt:3: bytes from 0x20 on, where 0x4 comes next
+            warning[B001] dump.txt: only the first 64 bytes of 1 of 1 functions were read
+                note: interrupt vectors, types of ports, and what isolates functions are not known for them
+        "#]],
     );
 }
 
@@ -199,15 +119,15 @@ fn a_function_twice() {
     check(
         "0000:00:01.0 x\n00: 86 80 18 29\n\n0000:00:01.0 x\n00: 86 80 19 29\n",
         &expect![[r#"
-        host "dump.txt" {
-            root-complex pci0000:00 {
-                device 00:01.0 { id 8086:2918 }
+            host "dump.txt" {
+                root-complex pci0000:00 {
+                    device 00:01.0 { id 8086:2918 }
+                }
             }
-        }
-        warning[B012] dump.txt:4: 0000:00:01.0 is dumped a second time
-        warning[B001] dump.txt: of 1 of 1 functions only the first 64 bytes were read
-            note: interrupt vectors, types of ports, and what isolates functions are not known for them
-    "#]],
+            warning[B012] dump.txt:4: 0000:00:01.0 is dumped a second time
+            warning[B001] dump.txt: only the first 64 bytes of 1 of 1 functions were read
+                note: interrupt vectors, types of ports, and what isolates functions are not known for them
+        "#]],
     );
 }
 

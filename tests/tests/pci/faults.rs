@@ -1,6 +1,6 @@
 //! Sound configuration space of each kind, and one fault in it at a time.
 
-use expect_test::{Expect, expect};
+use expect_test::{Expect, expect, expect_file};
 use planner_core::read::pci::read;
 use proptest::prelude::*;
 
@@ -57,90 +57,7 @@ fn check(bytes: &Bytes, expected: &Expect) {
 fn everything_of_an_endpoint_is_read() {
     let (config, diagnostics) = read(&full().0, "config");
     assert_eq!(lines(&diagnostics), "");
-    expect![[r#"
-        ConfigSpace {
-            bytes: 4096,
-            id: Some(
-                PciId {
-                    vendor: 32902,
-                    device: 5409,
-                },
-            ),
-            class: Some(
-                PciClass(
-                    131072,
-                ),
-            ),
-            header: Some(
-                Device,
-            ),
-            multifunction: true,
-            bars: [
-                Register {
-                    index: 0,
-                    kind: Mem64,
-                    prefetchable: true,
-                    address: Some(
-                        BusAddr(0x1_8000_0000),
-                    ),
-                },
-            ],
-            bridge: None,
-            msi: Some(
-                32,
-            ),
-            msix: Some(
-                MsiX {
-                    vectors: 64,
-                    table_bar: 3,
-                    table_offset: 8192,
-                },
-            ),
-            pcix: false,
-            express: Some(
-                Express {
-                    port_type: Some(
-                        Endpoint,
-                    ),
-                    slot: None,
-                    ari_forwarding: false,
-                },
-            ),
-            acs: Some(
-                AcsFact {
-                    capability: 95,
-                    control: Some(
-                        29,
-                    ),
-                },
-            ),
-            sriov: Some(
-                Sriov {
-                    total: 8,
-                    enabled: 2,
-                    offset: 128,
-                    stride: 2,
-                    device_id: 4298,
-                    bars: [],
-                },
-            ),
-            ari: true,
-            ats: true,
-            pri: true,
-            pasid_bits: Some(
-                20,
-            ),
-            resizable: [
-                ResizableBarFact {
-                    index: 0,
-                    sizes: PageSizes(
-                        8321499136,
-                    ),
-                },
-            ],
-        }
-    "#]]
-    .assert_debug_eq(&config);
+    expect_file!["../../cases/pci/endpoint.txt"].assert_debug_eq(&config);
 }
 
 #[test]
@@ -223,7 +140,7 @@ fn what_a_reader_without_root_sees_is_the_header() {
         &Bytes(full().0[..64].to_vec()),
         &expect![[r#"
 
-    "#]],
+        "#]],
     );
 }
 

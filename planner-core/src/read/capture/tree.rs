@@ -120,19 +120,27 @@ impl Tree {
     /// [`LinkFault`] when the links form a loop or leave the tree.
     pub fn resolve(&self, path: &str) -> Result<String, LinkFault> {
         let mut pending: Vec<&str> = path.rsplit('/').collect();
-        let mut done: Vec<&str> = Vec::new();
-        let mut links = 0_usize;
+        // One text that grows and shrinks: hosts have thousands of links, each through a dozen directories.
+        let mut done = String::with_capacity(path.len());
+        let (mut depth, mut links) = (0_usize, 0_usize);
         while let Some(part) = pending.pop() {
             match part {
                 "" | "." => continue,
                 ".." => {
-                    done.pop().ok_or(LinkFault::Escape)?;
+                    depth = depth.checked_sub(1).ok_or(LinkFault::Escape)?;
+                    done.truncate(done.rfind('/').unwrap_or(0));
                     continue;
                 }
-                _ if done.len() == MAX_DEPTH => return Err(LinkFault::Dangling),
-                name => done.push(name),
+                _ if depth == MAX_DEPTH => return Err(LinkFault::Dangling),
+                name => {
+                    depth = depth.saturating_add(1);
+                    if !done.is_empty() {
+                        done.push('/');
+                    }
+                    done.push_str(name);
+                }
             }
-            if let Some(target) = self.link(&done.join("/")) {
+            if let Some(target) = self.link(&done) {
                 links = links.saturating_add(1);
                 if links > MAX_LINKS {
                     return Err(LinkFault::Loop);
@@ -140,11 +148,12 @@ impl Tree {
                 if target.starts_with('/') {
                     return Err(LinkFault::Escape);
                 }
-                done.pop();
+                depth = depth.saturating_sub(1);
+                done.truncate(done.rfind('/').unwrap_or(0));
                 pending.extend(target.rsplit('/'));
             }
         }
-        Ok(done.join("/"))
+        Ok(done)
     }
 
     /// Every path with what stands there, ascending by byte.

@@ -86,7 +86,7 @@ impl Short {
     /// What was lost, said once.
     pub(in crate::read) fn diagnostic(&self, origin: Origin) -> Option<Diagnostic> {
         let Self { functions, short } = self;
-        let message = format!("of {short} of {functions} functions only the first 64 bytes were read");
+        let message = format!("only the first 64 bytes of {short} of {functions} functions were read");
         let lost = "interrupt vectors, types of ports, and what isolates functions are not known for them";
         (*short > 0)
             .then(|| Diagnostic::new(&codes::HEADER_ONLY, origin, message).note(lost).help("read it as root"))
