@@ -1,8 +1,9 @@
-//! Jobs of several steps: `cargo xtask web`, `serve` and `web-test`.
+//! Jobs of several steps: `cargo xtask web`, `serve`, `web-test` and `vmm-test`.
 
 mod bundle;
 mod policy;
 mod serve;
+mod vmm_test;
 mod web_test;
 mod webdriver;
 
@@ -18,6 +19,7 @@ usage: cargo xtask JOB
   web                  build the browser planner into web/dist
   serve [--port N]     serve web/dist on 127.0.0.1 (port 8080 unless told otherwise; 0 takes a free one)
   web-test             build, serve, and drive a headless Chromium through the page
+  vmm-test [TEXT]      start what is emitted in QEMU and libvirt and compare it with the plans; only cases with TEXT
 ";
 
 fn main() -> ExitCode {
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
             port.parse().map_err(|why| format!("`{port}` is no port: {why}").into()).and_then(serve::forever)
         }
         ["web-test"] => web_test::run(),
+        ["vmm-test"] => vmm_test::run(""),
+        ["vmm-test", filter] => vmm_test::run(filter),
         _ => Err(USAGE.into()),
     };
     match done {
