@@ -45,7 +45,7 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
 }
 
 /// RAM cut at the boundaries of NUMA nodes, which fill it in order.
-fn pieces(numa: &[NumaFact], ram: &[(Span<Gpa>, PieceKind)]) -> Vec<RamPiece> {
+pub(super) fn pieces(numa: &[NumaFact], ram: &[(Span<Gpa>, PieceKind)]) -> Vec<RamPiece> {
     let mut nodes = numa.iter().map(|node| (node, node.memory)).peekable();
     let mut pieces: Vec<RamPiece> = Vec::new();
     let mut push = |span: Span<Gpa>, kind, node: Option<&NumaFact>| {

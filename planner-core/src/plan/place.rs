@@ -12,7 +12,7 @@
 
 use super::bars::{self, BarDemand, NoRoom};
 use super::problem::{Demand, Problem, rule_reason};
-use super::{PieceKind, Reason, rules};
+use super::{PieceKind, Reason, layout, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::size::{PageSize, Size};
 use crate::span_set::SpanSet;
@@ -409,7 +409,7 @@ fn accept(
     let choice = Choice {
         knobs,
         boot: Size::from_bytes(u64::try_from(boot).ok()?),
-        dimms: placement.modules.iter().map(|&span| Dimm { span }).collect(),
+        dimms: modules_of_nodes(problem, &placement),
         hotplug: placement.hotplug,
     };
     let searched = !choice.knobs.is_empty() || !choice.dimms.is_empty();
@@ -418,7 +418,7 @@ fn accept(
             return None;
         }
         let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
-        let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
+        let modules = choice.dimms.iter().map(|dimm| (dimm.span, PieceKind::Dimm));
         return Some(Solution { ram: boot.chain(modules).collect(), map: None, searched, choice });
     }
     let map = vmm::memory_map(&problem.request, &choice).ok()?;
@@ -438,6 +438,15 @@ fn accept(
     ram.sort_unstable();
     let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
     (clear && windows_do(problem, &map)).then_some(Solution { ram, map: Some(map), searched, choice })
+}
+
+/// The modules of a placement, cut where a NUMA node ends: a module belongs to one node, and each takes a slot.
+fn modules_of_nodes(problem: &Problem, placement: &Placement) -> Vec<Dimm> {
+    let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
+    let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
+    let ram: Vec<(Span<Gpa>, PieceKind)> = boot.chain(modules).collect();
+    let pieces = layout::pieces(&problem.guest.numa, &ram).into_iter();
+    pieces.filter(|piece| piece.kind == PieceKind::Dimm).map(|piece| Dimm { span: piece.span }).collect()
 }
 
 /// Whether the PCI windows of a map will do for the BARs of the passed devices, as far as the constraints ask for it.
