@@ -10,6 +10,8 @@ const NAMES: &[(&str, RegionKind)] = &[
     ("pcie-mmio", RegionKind::Mmio32),
     ("pcie-mmio-high", RegionKind::Mmio64),
     ("gpex_ioport_window", RegionKind::Pio),
+    // Machine types before virt-5.2 have no window around it.
+    ("gpex_ioport", RegionKind::Pio),
     ("virt.flash0", RegionKind::Flash),
     ("virt.flash1", RegionKind::Flash),
     ("riscv_virt_board.mrom", RegionKind::Flash),
@@ -43,12 +45,13 @@ pub(super) fn regions(text: &str) -> Vec<Seen> {
     let mut parent = String::new();
     for line in block.filter(|line| !line.ends_with("[disabled]")) {
         let Some((span, access, name)) = region(line) else { continue };
+        let is_alias = line.contains("): alias ");
         let depth = line.len() - line.trim_start().len();
         let known = NAMES.iter().find(|(known, _)| *known == name).map(|&(_, kind)| kind);
         let inside = depth > 4;
         // Memory itself, and memory within a container: NUMA nodes and modules.
         let is_memory = access == "ram" && (!inside || parent.ends_with(".ram") || parent.ends_with("-memory"));
-        if let Some(kind) = known.or((is_memory && !name.starts_with("ram-")).then_some(RegionKind::Ram)) {
+        if let Some(kind) = known.or((is_memory && !is_alias).then_some(RegionKind::Ram)) {
             regions.push(Seen { kind, span });
         }
         if !inside {
@@ -86,7 +89,7 @@ address-space: memory\r
       0000000008080000-000000000808ffff (prio 0, i/o): control\r
     0000000010000000-000000003efeffff (prio 0, i/o): alias pcie-mmio @gpex_mmio_window 0000000010000000-000000003efeffff\r
     0000000040000000-00000000a7ffffff (prio 0, i/o): mach-virt.ram\r
-      0000000040000000-00000000a7ffffff (prio 0, ram): ram0\r
+      0000000040000000-00000000a7ffffff (prio 0, ram): ram-node0\r
     00000000c0000000-00000004bfffffff (prio 0, i/o): device-memory\r
       0000000100000000-0000000497ffffff (prio 0, ram): ram1\r
 \r

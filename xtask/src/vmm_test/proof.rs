@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use planner_core::emit::{self, OutputFile, Target};
+use planner_core::emit::{self, Target};
 use planner_core::plan::Plan;
 use planner_core::version::Version;
 
 use super::case::{Case, Planned, Wanted};
-use super::{compare, device_tree, qemu, replace, shell};
+use super::{compare, device_tree, qemu, readconfig, replace, shell};
 use crate::Failure;
 
 /// UEFI firmware for arm64 (Debian: qemu-efi-aarch64) by the names that emitted lines give it.
@@ -17,7 +17,7 @@ const FIRMWARE: [(&str, &str); 2] = [
     ("AAVMF_VARS.fd", "/usr/share/AAVMF/AAVMF_VARS.fd"),
 ];
 
-/// What came of a case.
+/// What came of a line or a domain.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
     /// Started, and everything is where it was planned.
@@ -51,29 +51,56 @@ impl Bench {
         Ok(Self { folder, stubs, installed })
     }
 
-    /// Proves the QEMU command line of a case.
-    pub(super) fn prove(&self, case: &Case) -> Verdict {
+    /// The words that a shell makes of an emitted command.
+    pub(super) fn words(&self, text: &str) -> Result<Vec<String>, Failure> {
+        shell::words(text, &self.stubs)
+    }
+
+    /// The plan of a case that this QEMU can be asked about, or what came of the case instead.
+    pub(super) fn plan(&self, case: &Case) -> Result<Plan, Verdict> {
         match case.plan() {
-            Err(why) => wrong(why.to_string(), ""),
-            Ok(Planned::Nothing(why)) if case.wanted == Wanted::StartedIfPlanned => Verdict::NotPlanned(why),
-            Ok(Planned::Nothing(why)) => wrong(format!("not planned: {why}"), ""),
-            Ok(Planned::Plan(plan)) if plan.vmm.version > self.installed => {
-                Verdict::NotHere(format!("planned for QEMU {}", plan.vmm.version))
+            Err(why) => Err(wrong(why.to_string(), "")),
+            Ok(Planned::Nothing(why)) if case.wanted == Wanted::StartedIfPlanned => {
+                Err(Verdict::NotPlanned(why))
             }
-            Ok(Planned::Plan(plan)) => match emit::emit(&plan, Target::Qemu) {
-                Err(refusal) => wrong(format!("not emitted: {refusal}"), ""),
-                Ok(files) => self.prove_files(&plan, &files),
-            },
+            Ok(Planned::Nothing(why)) => Err(wrong(format!("not planned: {why}"), "")),
+            Ok(Planned::Plan(plan)) if plan.vmm.version > self.installed => {
+                Err(Verdict::NotHere(format!("planned for QEMU {}", plan.vmm.version)))
+            }
+            Ok(Planned::Plan(plan)) => Ok(*plan),
         }
     }
 
-    fn prove_files(&self, plan: &Plan, files: &[OutputFile]) -> Verdict {
-        let text = files.first().map_or("", |file| &file.text);
-        let words = match shell::words(text, &self.stubs) {
-            Ok(words) => words,
-            Err(why) => return wrong(why.to_string(), text),
+    /// Proves the QEMU command line of a plan.
+    pub(super) fn prove(&self, plan: &Plan) -> Verdict {
+        match emit::emit(plan, Target::Qemu) {
+            Err(refusal) => wrong(format!("not emitted: {refusal}"), ""),
+            Ok(files) => self.prove_command(plan, files.first().map_or("", |file| &file.text)),
+        }
+    }
+
+    /// Proves the `-readconfig` file of a plan and the command that uses it.
+    pub(super) fn prove_readconfig(&self, plan: &Plan) -> Verdict {
+        let files = match emit::emit(plan, Target::QemuReadconfig) {
+            Ok(files) => files,
+            Err(refusal) => return wrong(format!("not emitted: {refusal}"), ""),
         };
-        self.prove_words(plan, &words)
+        let [config, command] = files.as_slice() else { return wrong("not two files".to_owned(), "") };
+        let startable = match readconfig::startable(&config.text, plan) {
+            Ok(startable) => startable,
+            Err(why) => return Verdict::NotHere(why),
+        };
+        match fs::write(self.folder.join(&config.file), startable) {
+            Ok(()) => self.prove_command(plan, &command.text),
+            Err(why) => wrong(why.to_string(), ""),
+        }
+    }
+
+    fn prove_command(&self, plan: &Plan, text: &str) -> Verdict {
+        match self.words(text) {
+            Ok(words) => self.prove_words(plan, &words),
+            Err(why) => wrong(why.to_string(), text),
+        }
     }
 
     /// Starts a command line with what this machine lacks replaced, and compares.
@@ -93,7 +120,8 @@ impl Bench {
     }
 
     fn compare(&self, plan: &Plan, program: &str, words: &[String]) -> Result<Vec<String>, Failure> {
-        let answers = qemu::ask(program, words, &compare::rooms(plan), &self.folder)?;
+        let bridge = if plan.vmm.machine.starts_with("pc-i440fx") { "i440fx" } else { "q35" };
+        let answers = qemu::ask(program, words, bridge, &compare::rooms(plan), &self.folder)?;
         let blob = self.folder.join(qemu::DEVICE_TREE);
         let tree = if answers.device_tree { Some(device_tree::regions(&blob)?) } else { None };
         Ok(compare::differences(plan, &answers, tree.as_deref()))

@@ -102,21 +102,20 @@ fn plug(index: usize, room: Span<Gpa>) -> [Value; 2] {
     ]
 }
 
-/// Starts the program with these arguments in a folder, and plugs a module into each of the rooms. The device tree, if
-/// the machine has one, is left in the folder as [`DEVICE_TREE`].
+/// Starts the program with these arguments in a folder, and plugs a module into each of the rooms. A PC is asked for the
+/// windows of its host bridge. The device tree, if the machine has one, is left in the folder as [`DEVICE_TREE`].
 ///
 /// # Errors
 /// What QEMU says when it refuses the line.
 pub(super) fn ask(
     program: &str,
     words: &[String],
+    host_bridge: &str,
     rooms: &[Span<Gpa>],
     folder: &Path,
 ) -> Result<Answers, Failure> {
-    let kind = words.iter().position(|word| word == "-machine").and_then(|at| words.get(at + 1));
-    let pc = kind.is_some_and(|kind| kind.starts_with("pc,") || kind.starts_with("pc-i440fx") || kind == "pc");
     let device_tree = folder.join(DEVICE_TREE);
-    let questions = questions(&device_tree, if pc { "i440fx" } else { "q35" }, rooms);
+    let questions = questions(&device_tree, host_bridge, rooms);
     let input: String = questions.iter().map(|question| format!("{question}\n")).collect();
     let mut command = Command::new(program);
     command.args(words).args(["-S", "-monitor", "none", "-qmp", "stdio"]);

@@ -42,7 +42,7 @@ fn takes_value(flag: &str) -> bool {
 }
 
 /// The value in place of this one; `None` leaves the option out.
-fn replaced(
+pub(super) fn replaced(
     flag: &str,
     value: &str,
     plan: &Plan,
@@ -79,19 +79,27 @@ fn cpu(model: &str, properties: &Properties, plan: &Plan) -> Result<String, Stri
     if model != "host" {
         return Ok(properties.write());
     }
+    match emulated(plan)? {
+        model if plan.guest.arch == Arch::X86_64 => {
+            let vendor = properties.get("vendor").unwrap_or("GenuineIntel");
+            Ok(format!("{model},vendor={vendor}"))
+        }
+        model => Ok(model.to_owned()),
+    }
+}
+
+/// The model that stands for the host's CPU.
+pub(super) fn emulated(plan: &Plan) -> Result<&'static str, String> {
     let bits = plan.guest.ipa_bits.unwrap_or(48);
     match (plan.guest.arch, bits) {
         // target/arm/cpu64.c, ID_AA64MMFR0.PARANGE of the models.
-        (Arch::Aarch64, 40) => Ok("cortex-a53".to_owned()),
-        (Arch::Aarch64, 44) => Ok("cortex-a57".to_owned()),
-        (Arch::Aarch64, 48) => Ok("neoverse-n1".to_owned()),
-        (Arch::Aarch64, 52) => Ok("max".to_owned()),
+        (Arch::Aarch64, 40) => Ok("cortex-a53"),
+        (Arch::Aarch64, 44) => Ok("cortex-a57"),
+        (Arch::Aarch64, 48) => Ok("neoverse-n1"),
+        (Arch::Aarch64, 52) => Ok("max"),
         // target/i386/cpu.c, x86_cpu_realizefn: "TCG only supports phys-bits=40".
-        (Arch::X86_64, 40) => {
-            let vendor = if properties.get("vendor") == Some("AuthenticAMD") { "AuthenticAMD" } else { "GenuineIntel" };
-            Ok(format!("qemu64,vendor={vendor}"))
-        }
-        (Arch::Riscv64, _) => Ok("rv64".to_owned()),
+        (Arch::X86_64, 40) => Ok("qemu64"),
+        (Arch::Riscv64, _) => Ok("rv64"),
         (arch, bits) => Err(format!("QEMU emulates no {arch} CPU with {bits} address bits")),
     }
 }
@@ -109,7 +117,10 @@ fn backend(properties: &Properties) -> String {
 /// start. QEMU would make the same memory itself (hw/core/machine.c, create_default_memdev).
 fn back_memory(words: &mut Vec<String>) {
     let named = words.iter().any(|word| word.contains("memdev=") || word.contains("memory-backend="));
-    let size = value_of(words, "-m").map(|value| Properties::read(value).head().to_owned());
+    let size = value_of(words, "-m").map(|value| {
+        let properties = Properties::read(value);
+        properties.get("size").unwrap_or(properties.head()).to_owned()
+    });
     let (false, Some(size)) = (named, size) else { return };
     words.extend(["-object".to_owned(), format!("memory-backend-ram,id=boot,size={size},reserve=off")]);
     let machine = words.iter().position(|word| word == "-machine").and_then(|at| words.get_mut(at + 1));
@@ -124,11 +135,12 @@ fn value_of<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::case::{Case, HostSource, Planned, Wanted};
     use super::*;
 
-    fn plan(arch: &str, bits: u8) -> Plan {
+    /// A plan for a CPU with so many address bits.
+    pub(in super::super) fn plan(arch: &str, bits: u8) -> Plan {
         let model = if arch == "aarch64" { "smmuv3" } else { "intel-vtd" };
         let case = Case {
             name: String::new(),

@@ -21,7 +21,8 @@ impl Properties {
             let rest = rest.map(|(name, value)| (name.clone(), text(value))).collect();
             return Self { head: head.unwrap_or_default(), rest };
         }
-        let mut parts = split(value).into_iter().peekable();
+        let parts = if value.is_empty() { Vec::new() } else { split(value) };
+        let mut parts = parts.into_iter().peekable();
         let head = parts.next_if(|first| !first.contains('=')).unwrap_or_default();
         let rest = parts.map(|part| match part.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
@@ -45,6 +46,11 @@ impl Properties {
     /// Changes what stands first.
     pub(super) fn set_head(&mut self, head: &str) {
         head.clone_into(&mut self.head);
+    }
+
+    /// Names and values.
+    pub(super) fn named(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.rest.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a name.
