@@ -180,11 +180,16 @@ fn vmm_rules_hold(problem: &Problem) -> bool {
         && problem.demands(|demand| *demand == Demand::VmmAccepts)
 }
 
+/// Linux adds memory in whole blocks, and refuses a module that is no multiple of them (mm/memory_hotplug.c,
+/// `check_hotplug_memory_range`). A block is a section or more: 128 MiB on x86, and on arm64 with 4K or 16K pages
+/// (`SECTION_SIZE_BITS` in asm/sparsemem.h).
+pub(super) const GUEST_BLOCK: Size = Size::mib(128);
+
 /// Alignments of the pieces worth trying, the biggest first. The smallest is the page of the backing memory.
 fn alignments(problem: &Problem) -> Vec<Size> {
     let least = problem.guest.pages.size();
-    let mut sizes: Vec<Size> =
-        [PageSize::G1.size(), PageSize::M2.size(), least].into_iter().filter(|&size| size >= least).collect();
+    let sizes = [PageSize::G1.size(), GUEST_BLOCK, PageSize::M2.size(), least];
+    let mut sizes: Vec<Size> = sizes.into_iter().filter(|&size| size >= least).collect();
     sizes.dedup();
     sizes
 }
@@ -279,7 +284,9 @@ fn split(
         }
     };
     let mut found = Vec::new();
-    for size in boot_sizes(problem, &spans, rule, forbidden) {
+    // Whole blocks suffice for sizes: boot memory is worth more than modules of whole GiB.
+    let grain = align.min(GUEST_BLOCK).max(rule.align);
+    for size in boot_sizes(problem, &spans, (rule, grain), forbidden) {
         let Some(boot) = fill(&spans, size) else { continue };
         if boot.iter().any(|&span| forbidden.overlaps(span)) {
             continue;
@@ -303,10 +310,11 @@ fn split(
 
 /// Sizes of boot memory worth trying: the most that fits below the first forbidden byte, and what ends at a multiple of
 /// the area's alignment below a gap (the area for modules starts there, so a smaller boot memory can open that gap).
+/// What they leave for modules is a multiple of the grain.
 fn boot_sizes(
     problem: &Problem,
     spans: &[Span<Gpa>],
-    rule: &DimmRule,
+    (rule, grain): (&DimmRule, Size),
     forbidden: &SpanSet<Gpa>,
 ) -> Vec<Size> {
     let memory = problem.guest.memory;
@@ -330,7 +338,7 @@ fn boot_sizes(
     sizes.push(room.min(memory));
     let mut sizes: Vec<Size> = sizes
         .into_iter()
-        .filter_map(|size| whole_modules(memory, size.min(room).min(memory), rule.align))
+        .filter_map(|size| whole_modules(memory, size.min(room).min(memory), grain))
         .filter(|&size| size >= rule.least_boot.min(memory) && size < memory)
         .collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
@@ -392,7 +400,8 @@ fn with_hotplug(
     let align = rule.align.max(problem.guest.pages.size());
     let modules = u32::try_from(placement.modules.len()).unwrap_or(u32::MAX);
     let slots = rule.most.saturating_sub(modules);
-    let hotplug = (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most))?;
+    let rooms = |align| (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most));
+    let hotplug = rooms(align.max(GUEST_BLOCK)).or_else(|| rooms(align))?;
     Some(Placement { hotplug, ..placement })
 }
 

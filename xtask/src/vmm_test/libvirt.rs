@@ -84,7 +84,7 @@ impl Libvirt {
             Ok(cpu) => cpu,
             Err(why) => return Ok(Err(why)),
         };
-        fs::write(&path, reduced(domain, plan.guest.arch, &cpu))?;
+        fs::write(&path, reduced(domain, plan.guest.arch, cpu))?;
         let done = run(self.virsh()?.arg("domxml-to-native").arg("qemu-argv").arg(&path), &self.folder);
         let done = match done {
             Ok(done) => done,
