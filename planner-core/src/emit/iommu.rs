@@ -67,7 +67,8 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
             Err(Unsupported::new(because, "plan again with another IOMMU for the guest"))
         }
         Viommu::SmmuV3 if !has_msis(plan) => {
-            let because = "the devices behind an SMMUv3 are in root ports, which need MSIs, and the machine has none";
+            let because =
+                "the devices behind an SMMUv3 are in root ports, which need MSIs, and the machine has none";
             Err(Unsupported::new(because, "plan again without its=off"))
         }
         Viommu::SmmuV3 if !plan.guest.iommufd => {

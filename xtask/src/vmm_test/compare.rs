@@ -27,9 +27,7 @@ fn in_memory_tree(arch: Arch) -> &'static [RegionKind] {
 fn in_device_tree(arch: Arch) -> &'static [RegionKind] {
     use RegionKind::{Ecam, Flash, Gicc, Gicd, Gicr, Its, Mmio32, Mmio64, Msi, Pio, Ram, V2m, VirtioMmio};
     match arch {
-        Arch::Aarch64 => {
-            &[Ram, Flash, Ecam, Mmio32, Mmio64, Pio, Gicd, Gicr, Gicc, Its, V2m, VirtioMmio]
-        }
+        Arch::Aarch64 => &[Ram, Flash, Ecam, Mmio32, Mmio64, Pio, Gicd, Gicr, Gicc, Its, V2m, VirtioMmio],
         Arch::X86_64 => &[],
         Arch::Riscv64 => &[Ram, Ecam, Mmio32, Mmio64, Pio, Msi, VirtioMmio],
     }
@@ -43,7 +41,13 @@ pub(super) fn differences(plan: &Plan, answers: &Answers, device_tree: Option<&[
     let seen = by_kind(&memory_tree::regions(&answers.memory_tree));
     compare("QEMU's memory tree", in_memory_tree(arch), &planned, &seen, &mut found);
     if arch == Arch::X86_64 {
-        compare("QEMU's host bridge", &[RegionKind::Mmio32, RegionKind::Mmio64], &planned, &windows(answers), &mut found);
+        compare(
+            "QEMU's host bridge",
+            &[RegionKind::Mmio32, RegionKind::Mmio64],
+            &planned,
+            &windows(answers),
+            &mut found,
+        );
     } else {
         match device_tree {
             Some(seen) => {
@@ -139,8 +143,12 @@ fn nodes(plan: &Plan, answers: &Answers) -> Option<String> {
         let pieces = plan.ram.iter().filter(|piece| piece.node == Some(node));
         pieces.filter_map(|piece| piece.span.size()).map(|size| size.bytes() >> 20).sum()
     };
-    let planned: Vec<String> =
-        plan.guest.numa.iter().map(|node| format!("node {} size: {} MB", node.node, size(node.node))).collect();
+    let planned: Vec<String> = plan
+        .guest
+        .numa
+        .iter()
+        .map(|node| format!("node {} size: {} MB", node.node, size(node.node)))
+        .collect();
     let seen: Vec<&str> =
         answers.numa.lines().map(str::trim).filter(|line| line.contains(" size: ")).collect();
     (planned != seen).then(|| format!("NUMA: planned {planned:?}, QEMU has {seen:?}"))

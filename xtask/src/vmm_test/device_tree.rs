@@ -58,7 +58,8 @@ fn read(text: &str) -> Vec<Seen> {
             ("imsics", "reg") => push(&mut seen, RegionKind::Msi, &pairs),
             // Distributor first, then redistributors or CPU interfaces (arm,gic.yaml, arm,gic-v3.yaml).
             ("intc", "reg") => {
-                let rest = if compatible(&property.node, "gic-v3") { RegionKind::Gicr } else { RegionKind::Gicc };
+                let rest =
+                    if compatible(&property.node, "gic-v3") { RegionKind::Gicr } else { RegionKind::Gicc };
                 push(&mut seen, RegionKind::Gicd, pairs.get(..1).unwrap_or_default());
                 push(&mut seen, rest, pairs.get(1..).unwrap_or_default());
             }

@@ -30,7 +30,8 @@ const NOBODY: &str = "65534";
 const LEFT_OUT: &[&str] = &["hostdev", "memoryBacking", "numatune"];
 
 /// Arguments of libvirt that the memory map depends on. The rest is sockets, logs and a sandbox.
-const KEPT: &[&str] = &["-name", "-machine", "-accel", "-cpu", "-m", "-smp", "-numa", "-global", "-object", "-device"];
+const KEPT: &[&str] =
+    &["-name", "-machine", "-accel", "-cpu", "-m", "-smp", "-numa", "-global", "-object", "-device"];
 
 /// libvirt 9.0 knows no CPU of riscv64, and so no NUMA there, whose cells are part of it.
 const NO_CPU_DRIVER: &str = "architecture is not supported by CPU driver";

@@ -38,7 +38,8 @@ pub(super) fn examples(installed: Version) -> Result<Vec<Case>, Failure> {
 }
 
 fn sorted(folder: &Path) -> Result<Vec<std::path::PathBuf>, Failure> {
-    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Failure>>()?;
+    let mut paths =
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<Result<Vec<_>, Failure>>()?;
     paths.sort();
     Ok(paths)
 }
@@ -138,8 +139,7 @@ fn holes(arch: Arch) -> Vec<Case> {
             let memory = 4 + numbers.below(28);
             let size = (1 + numbers.below(512)) * 2 * MIB;
             let first = hole(arch, memory, &mut numbers);
-            let host =
-                HostText { arch, bits: usual_bits(arch), holes: &[(first, size)], bar: "1M" }.write();
+            let host = HostText { arch, bits: usual_bits(arch), holes: &[(first, size)], bar: "1M" }.write();
             let name = format!("{arch} {memory}G around {first:#x} + {}M", size / MIB);
             case(name, HostSource::Text(host), guest(machine, &format!("memory {memory}G")))
         })
@@ -197,7 +197,9 @@ fn arm_processors() -> Vec<Case> {
 fn pc_sizes() -> Vec<Case> {
     let mut cases = Vec::new();
     for machine in ["q35", "pc"] {
-        for size in ["512M", "2G", "2814M", "2816M", "3G", "3582M", "3584M", "4G", "16G", "64G", "500G", "900G"] {
+        for size in
+            ["512M", "2G", "2814M", "2816M", "3G", "3582M", "3584M", "4G", "16G", "64G", "500G", "900G"]
+        {
             let guest = guest(machine, &format!("memory {size} vcpus 4"));
             cases.push(case(format!("x86_64 {machine} {size}"), plain(Arch::X86_64, 40), guest));
         }
@@ -279,8 +281,9 @@ fn names() -> Vec<Case> {
     let names = ["a b", "it's", "$(touch pwned)", "`id`;#&|", "a,b=c,,d", "-daemonize", "ü<&>", "x\\\"y"];
     let row = |name: &str| {
         let quoted = name.replace('\\', "\\\\").replace('"', "\\\"");
-        let guest =
-            format!("guest \"{quoted}\" {{ vmm qemu {{ machine \"virt,gic-version=3\" }} memory 1G pass 0000:01:00.0 }}");
+        let guest = format!(
+            "guest \"{quoted}\" {{ vmm qemu {{ machine \"virt,gic-version=3\" }} memory 1G pass 0000:01:00.0 }}"
+        );
         case(format!("a guest called {name:?}"), plain(Arch::Aarch64, 44), guest)
     };
     names.into_iter().map(row).collect()

@@ -50,7 +50,8 @@ pub(super) fn regions(text: &str) -> Vec<Seen> {
         let known = NAMES.iter().find(|(known, _)| *known == name).map(|&(_, kind)| kind);
         let inside = depth > 4;
         // Memory itself, and memory within a container: NUMA nodes and modules.
-        let is_memory = access == "ram" && (!inside || parent.ends_with(".ram") || parent.ends_with("-memory"));
+        let is_memory =
+            access == "ram" && (!inside || parent.ends_with(".ram") || parent.ends_with("-memory"));
         if let Some(kind) = known.or((is_memory && !is_alias).then_some(RegionKind::Ram)) {
             regions.push(Seen { kind, span });
         }

@@ -29,7 +29,9 @@ pub(super) fn fetch(folder: &Path, debian: &str) -> Result<Boot, Failure> {
     let folder = folder.join(format!("guest-{debian}"));
     let boot = Boot { kernel: folder.join("kernel"), busybox: folder.join("busybox") };
     if !boot.kernel.is_file() || !boot.busybox.is_file() {
-        step(&format!("fetching a kernel and busybox for {debian} from Debian with apt, at most 300 s a step"));
+        step(&format!(
+            "fetching a kernel and busybox for {debian} from Debian with apt, at most 300 s a step"
+        ));
         fetch_anew(&folder, debian, &boot)?;
     }
     for path in [&boot.kernel, &boot.busybox] {
@@ -100,7 +102,8 @@ impl Apt {
             let Some(last) = packages.get(depth) else { break };
             let done = self.run("apt-cache", &["depends", "--important", last])?;
             let names = done.stdout.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
-            let is_kernel = |name: &str| name.starts_with("linux-image-") || name.starts_with("linux-binary-");
+            let is_kernel =
+                |name: &str| name.starts_with("linux-image-") || name.starts_with("linux-binary-");
             let next = names.map(str::to_owned).find(|name| is_kernel(name));
             packages.extend(next);
         }

@@ -24,7 +24,12 @@ pub(super) struct Done {
 ///
 /// # Errors
 /// When it cannot be started or does not end in time.
-pub(super) fn run(command: &mut Command, folder: &Path, input: &str, limit: Duration) -> Result<Done, Failure> {
+pub(super) fn run(
+    command: &mut Command,
+    folder: &Path,
+    input: &str,
+    limit: Duration,
+) -> Result<Done, Failure> {
     let name = command.get_program().to_string_lossy().into_owned();
     let child = command
         .current_dir(folder)

@@ -110,7 +110,8 @@ impl Bench {
             Err(why) => return Verdict::NotHere(why),
         };
         let program = qemu::program(plan.guest.arch);
-        let shown = std::iter::once(program.to_owned()).chain(line.words.iter().map(|word| emit::shell::quote(word)));
+        let shown =
+            std::iter::once(program.to_owned()).chain(line.words.iter().map(|word| emit::shell::quote(word)));
         let shown = shown.collect::<Vec<_>>().join(" ");
         match self.compare(plan, program, &line.words) {
             Err(why) => wrong(why.to_string(), &shown),

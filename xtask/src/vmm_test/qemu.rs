@@ -68,9 +68,7 @@ pub(super) struct Answers {
 
 /// What is asked, in order; the answers come with the same identifiers.
 fn questions(device_tree: &Path, host_bridge: &str, rooms: &[Span<Gpa>]) -> Vec<Value> {
-    let human = |line: &str| {
-        json!({ "execute": "human-monitor-command", "id": line, "arguments": { "command-line": line } })
-    };
+    let human = |line: &str| json!({ "execute": "human-monitor-command", "id": line, "arguments": { "command-line": line } });
     let property = |name: &str| {
         json!({ "execute": "qom-get", "id": name,
                 "arguments": { "path": format!("/machine/{host_bridge}"), "property": name } })

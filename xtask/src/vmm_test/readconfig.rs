@@ -79,7 +79,8 @@ fn pair(line: &str) -> Option<(&str, &str)> {
 
 /// As on a command line, boot memory without a backend gets one that reserves nothing.
 fn back_memory(blocks: &mut Vec<String>) {
-    let named = blocks.iter().any(|block| block.contains("  memdev = ") || block.contains("  memory-backend = "));
+    let named =
+        blocks.iter().any(|block| block.contains("  memdev = ") || block.contains("  memory-backend = "));
     let size = blocks.iter().find(|block| block.starts_with("[memory]")).and_then(|block| {
         block.lines().filter_map(pair).find(|(key, _)| *key == "size").map(|(_, size)| size.to_owned())
     });

@@ -184,10 +184,7 @@ pub(super) mod tests {
                 "-machine virt -m 64G",
                 "-machine virt,memory-backend=boot -m 64G -object memory-backend-ram,id=boot,size=64G,reserve=off",
             ),
-            (
-                "-machine virt -m 64G -numa node,memdev=ram0",
-                "-machine virt -m 64G -numa node,memdev=ram0",
-            ),
+            ("-machine virt -m 64G -numa node,memdev=ram0", "-machine virt -m 64G -numa node,memdev=ram0"),
         ] {
             assert_eq!(check(line, &plan), expected, "{line}");
         }

@@ -56,7 +56,10 @@ mod tests {
     fn the_shell_takes_quotes_off_and_runs_nothing_else() {
         let folder = std::env::temp_dir().join(format!("vmm-test-shell-{}", std::process::id()));
         write_stubs(&folder, &["vmm"]).unwrap();
-        assert_eq!(words("# c\nvmm -a 'b c' \\\n  'd'\\''$(e)'\n", &folder).unwrap(), ["-a", "b c", "d'$(e)"]);
+        assert_eq!(
+            words("# c\nvmm -a 'b c' \\\n  'd'\\''$(e)'\n", &folder).unwrap(),
+            ["-a", "b c", "d'$(e)"]
+        );
         assert!(words("vmm 'a\n", &folder).is_err());
         assert!(words("vmm a; touch b\n", &folder).is_err());
         assert!(words("true\n", &folder).is_err());

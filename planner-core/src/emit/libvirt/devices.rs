@@ -16,7 +16,8 @@ pub(super) fn devices(plan: &Plan, machine: &Machine) -> Result<Vec<Element>, Un
         return Err(Unsupported::new("libvirt has no virtio-iommu for riscv64", "use --vmm qemu"));
     }
     if !plan.guest.pass.is_empty() && !has_msis(plan) {
-        let because = "libvirt puts passed devices into root ports, which need MSIs, and the machine has none";
+        let because =
+            "libvirt puts passed devices into root ports, which need MSIs, and the machine has none";
         return Err(Unsupported::new(because, "plan again without its=off, or emit for qemu"));
     }
     if plan.guest.viommu == Viommu::SmmuV3 {

@@ -1,7 +1,9 @@
 //! What is passed through, and the guest's IOMMU in front of it.
 
 use super::super::Unsupported;
-use super::super::iommu::{GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, has_msis, passed, pc_width, refuse, smmu_groups};
+use super::super::iommu::{
+    GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, has_msis, passed, pc_width, refuse, smmu_groups,
+};
 use super::super::machine::Machine;
 use super::QemuOption;
 use crate::facts::Arch;
