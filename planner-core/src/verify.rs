@@ -14,7 +14,7 @@ use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
 use crate::span_set::SpanSet;
-use crate::vmm::{self, BarOrder, Choice, Dimm, RegionKind};
+use crate::vmm::{self, BarOrder, Choice, Dimm, MemoryMap, RegionKind};
 
 /// Something that a plan must not do.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -231,6 +231,9 @@ fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
             None => violation(found, "V005", format!("the plan lacks {} at {}", region.name, region.span)),
         }
     }
+    if (plan.slots, plan.max_memory) != (map.slots, map.max_memory) {
+        violation(found, "V005", slots_differ(plan, &map));
+    }
     if guest.ipa_bits.is_some_and(|bits| bits < map.needed_bits) {
         let bits = guest.ipa_bits.unwrap_or(0);
         violation(
@@ -296,6 +299,18 @@ fn last_place(window: Span<Gpa>, size: Size) -> Option<Span<Gpa>> {
     Span::from_start_size(Gpa::new(size.round_down(start)), size)
 }
 
+fn slots_differ(plan: &Plan, map: &MemoryMap) -> String {
+    let words = |slots: Option<u32>, most: Option<Size>| {
+        let most = most.map_or_else(|| "no room".to_owned(), |most| format!("{most} at most"));
+        format!("{} slots and {most}", slots.unwrap_or(0))
+    };
+    format!(
+        "the VMM needs {} for the modules, the plan has {}",
+        words(map.slots, map.max_memory),
+        words(plan.slots, plan.max_memory)
+    )
+}
+
 fn choice(plan: &Plan) -> Choice {
     let boot: u128 = plan
         .ram
@@ -303,13 +318,12 @@ fn choice(plan: &Plan) -> Choice {
         .filter(|piece| piece.kind == PieceKind::Boot)
         .map(|piece| piece.span.size_bytes())
         .sum();
-    // Modules of neighbouring nodes touch; the VMM's map does not depend on where they are cut.
-    let dimms: SpanSet<Gpa> =
-        plan.ram.iter().filter(|piece| piece.kind == PieceKind::Dimm).map(|piece| piece.span).collect();
+    // One by one, even where those of neighbouring nodes touch: each takes a slot, and each slot makes the area larger.
+    let dimms = plan.ram.iter().filter(|piece| piece.kind == PieceKind::Dimm);
     Choice {
         knobs: plan.knobs.clone(),
         boot: Size::from_bytes(u64::try_from(boot).unwrap_or(u64::MAX)),
-        dimms: dimms.iter().map(|span| Dimm { span }).collect(),
+        dimms: dimms.map(|piece| Dimm { span: piece.span }).collect(),
         hotplug: plan.hotplug.clone(),
     }
 }

@@ -48,6 +48,9 @@ fn tell(answer: &Answer, out: &mut String) -> std::fmt::Result {
                 let node = piece.node.map_or(String::new(), |node| format!(" node {node}"));
                 writeln!(out, "{} {:?} {}{node}", piece.name, piece.kind, piece.span)?;
             }
+            if let (Some(slots), Some(most)) = (plan.slots, plan.max_memory) {
+                writeln!(out, "slots {slots}, {most} at most")?;
+            }
             for room in &plan.hotplug {
                 writeln!(out, "room {room}")?;
             }

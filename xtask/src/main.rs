@@ -1,9 +1,10 @@
-//! Jobs of several steps: `cargo xtask web`, `serve`, `web-test` and `dtb-corpus`.
+//! Jobs of several steps: `cargo xtask web`, `serve`, `web-test`, `dtb-corpus` and `vmm-test`.
 
 mod bundle;
 mod dtb_corpus;
 mod policy;
 mod serve;
+mod vmm_test;
 mod web_test;
 mod webdriver;
 
@@ -20,6 +21,7 @@ usage: cargo xtask JOB
   serve [--port N]     serve web/dist on 127.0.0.1 (port 8080 unless told otherwise; 0 takes a free one)
   web-test             build, serve, and drive a headless Chromium through the page
   dtb-corpus           read every devicetree of Debian's arm64 kernels (downloads some 300 MB into target/)
+  vmm-test [TEXT]      start what is emitted in QEMU and libvirt and compare it with the plans; only cases with TEXT
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +35,8 @@ fn main() -> ExitCode {
         }
         ["web-test"] => web_test::run(),
         ["dtb-corpus"] => dtb_corpus::run(),
+        ["vmm-test"] => vmm_test::run(""),
+        ["vmm-test", filter] => vmm_test::run(filter),
         _ => Err(USAGE.into()),
     };
     match done {

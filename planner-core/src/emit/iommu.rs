@@ -9,6 +9,7 @@ use crate::ids::PciAddress;
 use crate::plan::Plan;
 use crate::size::PageSize;
 use crate::version::Version;
+use crate::vmm::RegionKind;
 
 /// backends/iommufd.c: the object came with QEMU 9.0.
 const IOMMUFD_SINCE: Version = Version::new(9, 0);
@@ -39,6 +40,14 @@ pub(super) fn passed(plan: &Plan) -> Vec<Passed> {
     plan.guest.pass.iter().copied().enumerate().collect()
 }
 
+/// Whether devices of the guest have somewhere to write MSIs: a GICv3 without an ITS or a GICv2m frame has nothing (hw/arm/virt.c,
+/// `its=off`). Root ports need it: "MSI-X is not supported by interrupt controller" (hw/pci-bridge/pcie_root_port.c,
+/// rp_realize). A passed device itself falls back to a wire.
+pub(super) fn has_msis(plan: &Plan) -> bool {
+    let has = |kinds: &[RegionKind]| plan.regions.iter().any(|region| kinds.contains(&region.kind));
+    !has(&[RegionKind::Gicr]) || has(&[RegionKind::Its, RegionKind::V2m])
+}
+
 /// Refuses an IOMMU or iommufd that the machine or the version of QEMU does not have.
 pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
     if plan.guest.iommufd {
@@ -56,6 +65,11 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
         Viommu::SmmuV3 if plan.guest.arch != Arch::Aarch64 => {
             let because = format!("QEMU has no SMMUv3 for {}", plan.guest.arch);
             Err(Unsupported::new(because, "plan again with another IOMMU for the guest"))
+        }
+        Viommu::SmmuV3 if !has_msis(plan) => {
+            let because =
+                "the devices behind an SMMUv3 are in root ports, which need MSIs, and the machine has none";
+            Err(Unsupported::new(because, "plan again without its=off"))
         }
         Viommu::SmmuV3 if !plan.guest.iommufd => {
             // hw/arm/smmuv3-accel.c: "vfio-pci endpoint devices without an iommufd backend not allowed".

@@ -1,6 +1,6 @@
 //! The answer written down: pieces of RAM with their nodes, the whole memory map, and why each lies where it lies.
 
-use super::place::Solution;
+use super::place::{GUEST_BLOCK, Solution};
 use super::problem::{Constraint, Demand, Problem, rule_reason};
 use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
 use crate::addr::{Gpa, Span};
@@ -59,7 +59,7 @@ fn warn_of_bits(plan: &mut Plan) {
 }
 
 /// RAM cut at the boundaries of NUMA nodes, which fill it in order.
-fn pieces(numa: &[NumaFact], ram: &[(Span<Gpa>, PieceKind)]) -> Vec<RamPiece> {
+pub(super) fn pieces(numa: &[NumaFact], ram: &[(Span<Gpa>, PieceKind)]) -> Vec<RamPiece> {
     let mut nodes = numa.iter().map(|node| (node, node.memory)).peekable();
     let mut pieces: Vec<RamPiece> = Vec::new();
     let mut push = |span: Span<Gpa>, kind, node: Option<&NumaFact>| {
@@ -167,16 +167,30 @@ fn warn_of_tolerated(problem: &Problem, plan: &mut Plan) {
 }
 
 fn add_warnings(problem: &Problem, plan: &mut Plan) {
-    if plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm) {
-        let because = "part of the RAM is in memory modules: the guest must boot with ACPI firmware and bring them \
-                       online (memhp_default_state=online)";
-        plan.warnings.push(rule_reason(rules::MODULES, because));
-    }
+    add_module_warnings(plan);
     for disabled in &plan.disabled {
         let because = format!("the VMM leaves out `{}` without a word: {}", disabled.name, disabled.because);
         plan.warnings.push(rule_reason(rules::LEFT_OUT, because));
     }
     add_peer_warnings(problem, plan);
+}
+
+fn add_module_warnings(plan: &mut Plan) {
+    let modules: Vec<&RamPiece> = plan.ram.iter().filter(|piece| piece.kind == PieceKind::Dimm).collect();
+    let mut warnings = Vec::new();
+    if !modules.is_empty() {
+        let because = "part of the RAM is in memory modules: the guest must boot with ACPI firmware, and its kernel must \
+                       have CONFIG_ACPI_HOTPLUG_MEMORY and bring them online (memhp_default_state=online)";
+        warnings.push(rule_reason(rules::MODULES, because));
+    }
+    for module in modules.iter().filter(|module| module.span.shrink_to(GUEST_BLOCK) != Some(module.span)) {
+        let because = format!(
+            "{} at {} is no whole number of blocks of {GUEST_BLOCK}: a Linux guest does not use it",
+            module.name, module.span
+        );
+        warnings.push(rule_reason(rules::MODULES, because));
+    }
+    plan.warnings.extend(warnings);
 }
 
 /// BARs at addresses that the host keeps: only traffic between passed devices is affected, so with one device there is

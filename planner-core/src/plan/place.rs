@@ -12,7 +12,7 @@
 
 use super::bars::{self, BarDemand, NoRoom};
 use super::problem::{Demand, Problem, rule_reason};
-use super::{PieceKind, Reason, rules};
+use super::{PieceKind, Reason, layout, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::size::{PageSize, Size};
 use crate::span_set::SpanSet;
@@ -184,11 +184,16 @@ fn vmm_rules_hold(problem: &Problem) -> bool {
         && problem.demands(|demand| *demand == Demand::VmmAccepts)
 }
 
+/// Linux adds memory in whole blocks, and refuses a module that is no multiple of them (mm/memory_hotplug.c,
+/// `check_hotplug_memory_range`). A block is a section or more: 128 MiB on x86, and on arm64 with 4K or 16K pages
+/// (`SECTION_SIZE_BITS` in asm/sparsemem.h).
+pub(super) const GUEST_BLOCK: Size = Size::mib(128);
+
 /// Alignments of the pieces worth trying, the biggest first. The smallest is the page of the backing memory.
 fn alignments(problem: &Problem) -> Vec<Size> {
     let least = problem.guest.pages.size();
-    let mut sizes: Vec<Size> =
-        [PageSize::G1.size(), PageSize::M2.size(), least].into_iter().filter(|&size| size >= least).collect();
+    let sizes = [PageSize::G1.size(), GUEST_BLOCK, PageSize::M2.size(), least];
+    let mut sizes: Vec<Size> = sizes.into_iter().filter(|&size| size >= least).collect();
     sizes.dedup();
     sizes
 }
@@ -291,7 +296,9 @@ fn split(
         }
     };
     let mut found = Vec::new();
-    for size in boot_sizes(problem, &spans, rule, forbidden) {
+    // Whole blocks suffice for sizes: boot memory is worth more than modules of whole GiB.
+    let grain = align.min(GUEST_BLOCK).max(rule.align);
+    for size in boot_sizes(problem, &spans, (rule, grain), forbidden) {
         let Some(boot) = fill(&spans, size) else { continue };
         if boot.iter().any(|&span| forbidden.overlaps(span)) {
             continue;
@@ -315,10 +322,11 @@ fn split(
 
 /// Sizes of boot memory worth trying: the most that fits below the first forbidden byte, and what ends at a multiple of
 /// the area's alignment below a gap (the area for modules starts there, so a smaller boot memory can open that gap).
+/// What they leave for modules is a multiple of the grain.
 fn boot_sizes(
     problem: &Problem,
     spans: &[Span<Gpa>],
-    rule: &DimmRule,
+    (rule, grain): (&DimmRule, Size),
     forbidden: &SpanSet<Gpa>,
 ) -> Vec<Size> {
     let memory = problem.guest.memory;
@@ -342,7 +350,7 @@ fn boot_sizes(
     sizes.push(room.min(memory));
     let mut sizes: Vec<Size> = sizes
         .into_iter()
-        .filter_map(|size| whole_modules(memory, size.min(room).min(memory), rule.align))
+        .filter_map(|size| whole_modules(memory, size.min(room).min(memory), grain))
         .filter(|&size| size >= rule.least_boot.min(memory) && size < memory)
         .collect();
     sizes.sort_unstable_by(|a, b| b.cmp(a));
@@ -407,7 +415,8 @@ fn with_hotplug(
     let align = rule.align.max(problem.guest.pages.size());
     let modules = u32::try_from(placement.modules.len()).unwrap_or(u32::MAX);
     let slots = rule.most.saturating_sub(modules);
-    let hotplug = (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most))?;
+    let rooms = |align| (1..=slots).find_map(|most| fill_gaps(&taken, area, size, align, most));
+    let hotplug = rooms(align.max(GUEST_BLOCK)).or_else(|| rooms(align))?;
     Some(Placement { hotplug, ..placement })
 }
 
@@ -441,7 +450,7 @@ fn accept(
     let choice = Choice {
         knobs,
         boot: Size::from_bytes(u64::try_from(boot).ok()?),
-        dimms: placement.modules.iter().map(|&span| Dimm { span }).collect(),
+        dimms: modules_of_nodes(problem, &placement),
         hotplug: placement.hotplug,
     };
     let searched = !choice.knobs.is_empty() || !choice.dimms.is_empty();
@@ -450,7 +459,7 @@ fn accept(
             return None;
         }
         let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
-        let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
+        let modules = choice.dimms.iter().map(|dimm| (dimm.span, PieceKind::Dimm));
         return Some(Solution { ram: boot.chain(modules).collect(), map: None, searched, choice });
     }
     let map = vmm::memory_map(&problem.request, &choice).ok()?;
@@ -470,6 +479,15 @@ fn accept(
     ram.sort_unstable();
     let clear = ram.iter().all(|(span, _)| !forbidden.overlaps(*span));
     (clear && windows_do(problem, &map)).then_some(Solution { ram, map: Some(map), searched, choice })
+}
+
+/// The modules of a placement, cut where a NUMA node ends: a module belongs to one node, and each takes a slot.
+fn modules_of_nodes(problem: &Problem, placement: &Placement) -> Vec<Dimm> {
+    let boot = placement.boot.iter().map(|&span| (span, PieceKind::Boot));
+    let modules = placement.modules.iter().map(|&span| (span, PieceKind::Dimm));
+    let ram: Vec<(Span<Gpa>, PieceKind)> = boot.chain(modules).collect();
+    let pieces = layout::pieces(&problem.guest.numa, &ram).into_iter();
+    pieces.filter(|piece| piece.kind == PieceKind::Dimm).map(|piece| Dimm { span: piece.span }).collect()
 }
 
 /// Whether the PCI windows of a map will do for the BARs of the passed devices, as far as the constraints ask for it.

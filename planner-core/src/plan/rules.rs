@@ -73,8 +73,10 @@ rules! {
          guest whose devices do not talk to each other never notices.";
     MODULES = "P-MODULES", "memory modules must be brought online by the guest",
         "Memory at an explicit address (QEMU's pc-dimm) is hot-pluggable memory for the guest: neither the device tree nor \
-         the e820 map lists it. The guest needs ACPI firmware, CONFIG_MEMORY_HOTPLUG and `memhp_default_state=online` \
-         (or udev rules). Firmware, kernel and initrd live in boot memory.";
+         the e820 map lists it. The guest needs ACPI firmware, CONFIG_ACPI_HOTPLUG_MEMORY (Debian's arm64 kernels have it \
+         in the cloud flavour only) and `memhp_default_state=online` (or udev rules). Linux takes modules of whole memory \
+         blocks, 128 MiB with 4K pages, and leaves out others; the planner cuts them so where there is room. Firmware, \
+         kernel and initrd live in boot memory.";
     LEFT_OUT = "P-LEFTOUT", "the VMM leaves a region out without a word",
         "QEMU's arm64 `virt` drops its high PCI window, ECAM or redistributors when they do not fit the address bits, and \
          starts all the same. Large BARs then find no room.";

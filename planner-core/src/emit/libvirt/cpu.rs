@@ -69,8 +69,17 @@ fn cells(plan: &Plan) -> Result<Option<Element>, Unsupported> {
     }
     let mut cells = Vec::new();
     for (id, cpus) in (0..).zip(processors_of_nodes(plan)) {
-        let size = boot.iter().find(|part| part.node == Some(id)).map_or(Size::ZERO, |part| part.size);
-        cells.push(cell(id, cpus.map(cpu_range), size)?);
+        let part = boot.iter().find(|part| part.node == Some(id)).ok_or_else(|| without_memory(id))?;
+        cells.push(cell(id, cpus.map(cpu_range), part.size)?);
     }
     Ok(Some(numa.children(cells)))
+}
+
+/// libvirt 9.0 makes a backend of size 0 for such a cell, which QEMU refuses: "property 'size' of memory-backend-ram doesn't
+/// take value '0'" (backends/hostmem.c, host_memory_backend_set_size).
+fn without_memory(id: u32) -> Unsupported {
+    Unsupported::new(
+        format!("libvirt gives every NUMA cell boot memory, and node {id} has all of its memory in modules"),
+        "emit for qemu, or plan with less memory in the nodes before it",
+    )
 }

@@ -1,7 +1,7 @@
 //! What is passed through, the guest's IOMMU, and the controllers that both need.
 
 use super::super::Unsupported;
-use super::super::iommu::{Passed, passed, pc_width, refuse, smmu_groups};
+use super::super::iommu::{Passed, has_msis, passed, pc_width, refuse, smmu_groups};
 use super::super::machine::{Machine, pci_hole};
 use super::xml::Element;
 use crate::facts::Arch;
@@ -14,6 +14,11 @@ pub(super) fn devices(plan: &Plan, machine: &Machine) -> Result<Vec<Element>, Un
     refuse(plan, machine)?;
     if plan.guest.viommu == Viommu::Virtio && plan.guest.arch == Arch::Riscv64 {
         return Err(Unsupported::new("libvirt has no virtio-iommu for riscv64", "use --vmm qemu"));
+    }
+    if !plan.guest.pass.is_empty() && !has_msis(plan) {
+        let because =
+            "libvirt puts passed devices into root ports, which need MSIs, and the machine has none";
+        return Err(Unsupported::new(because, "plan again without its=off, or emit for qemu"));
     }
     if plan.guest.viommu == Viommu::SmmuV3 {
         return smmus(plan);

@@ -92,7 +92,7 @@ fn features(plan: &Plan, machine: &mut Machine) -> Option<Element> {
     if plan.guest.arch == Arch::X86_64 {
         features.push(Element::new("apic"));
     }
-    if let Some(version) = machine.take("gic-version") {
+    if let Some(version) = gic_version(machine) {
         features.push(Element::new("gic").with("version", version));
     }
     if plan.guest.viommu == Viommu::Intel {
@@ -100,6 +100,13 @@ fn features(plan: &Plan, machine: &mut Machine) -> Option<Element> {
         features.push(Element::new("ioapic").with("driver", "qemu"));
     }
     (!features.is_empty()).then(|| Element::new("features").children(features))
+}
+
+/// The version of the GIC, if libvirt has a word for it (domaincommon.rng: `host`, `2`, `3`); QEMU's others stay with the
+/// machine's options.
+fn gic_version(machine: &mut Machine) -> Option<String> {
+    let known = machine.get("gic-version").is_some_and(|version| ["host", "2", "3"].contains(&version));
+    if known { machine.take("gic-version") } else { None }
 }
 
 /// The options of the machine that libvirt has no element for. A second `-machine` adds to the first

@@ -1,7 +1,9 @@
 //! What is passed through, and the guest's IOMMU in front of it.
 
 use super::super::Unsupported;
-use super::super::iommu::{GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, passed, pc_width, refuse, smmu_groups};
+use super::super::iommu::{
+    GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, has_msis, passed, pc_width, refuse, smmu_groups,
+};
 use super::super::machine::Machine;
 use super::QemuOption;
 use crate::facts::Arch;
@@ -28,8 +30,8 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     }
     refuse_crowd(plan, &machine)?;
     for device in &passed(plan) {
-        // i440FX has no PCIe: devices are on its one bus.
-        if machine.family() == "pc" {
+        // i440FX has no PCIe: devices are on its one bus. So are they where no port can be.
+        if machine.family() == "pc" || !has_msis(plan) {
             options.push(vfio(plan, device));
         } else {
             options.extend(behind_port(plan, "pcie.0", device));
