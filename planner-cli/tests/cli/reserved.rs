@@ -132,16 +132,19 @@ fn schemas_by_name() {
     check(
         "schema",
         expect![[r#"
-              host         a host, as input
-              guest        a guest, as input
-              plan         planner plan --json
-              reserved     planner reserved --json
-              check        planner check --json
-              conformance  planner conformance --json
-              rules        planner rules --json
-              vmm-map      planner vmm VMM --memory … --json
-              explain      planner explain --json
-              vmms         planner vmm --json
+              host          a host, as input
+              guest         a guest, as input
+              plan          planner plan --json
+              reserved      planner reserved --json
+              inspect       planner inspect --json
+              capture       planner capture --json
+              capture-list  planner capture --list --json
+              check         planner check --json
+              conformance   planner conformance --json
+              rules         planner rules --json
+              vmm-map       planner vmm VMM --memory … --json
+              explain       planner explain --json
+              vmms          planner vmm --json
             --- exit 0
         "#]],
     );
@@ -151,7 +154,7 @@ fn schemas_by_name() {
             --- stderr
             error[A006]: there is no schema `plam`
             --> plam
-             = help: there are: host, guest, plan, reserved, check, conformance, rules, vmm-map, explain, vmms
+             = help: there are: host, guest, plan, reserved, inspect, capture, capture-list, check, conformance, rules, vmm-map, explain, vmms
 
             --- exit 2
         "#]],
