@@ -150,38 +150,50 @@ fn bad_input_is_refused() {
 
 #[test]
 fn peers_are_told_with_reasons() {
-    check("inspect board.host --p2p", expect![[r#"
+    check(
+        "inspect board.host --p2p",
+        expect![[r#"
         board: DMA from one function to a register of another
           below pcie0, from 0000:01:00.0, 0000:02:00.0 to everything else below it:
             through the root complex, not translated
             because pcie0 takes requests for its windows before the IOMMU
         --- exit 0
-    "#]]);
-    check("inspect board.host --p2p=01:00.0,02:00.0", expect![[r#"
+    "#]],
+    );
+    check(
+        "inspect board.host --p2p=01:00.0,02:00.0",
+        expect![[r#"
         board: DMA from one function to a register of another
           from 0000:01:00.0 to 0000:02:00.0: through the root complex, not translated
             because pcie0 takes requests for its windows before the IOMMU
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn a_function_that_is_not_there_is_refused() {
-    check("inspect board.host --p2p=01:00.0,03:00.0", expect![[r#"
+    check(
+        "inspect board.host --p2p=01:00.0,03:00.0",
+        expect![[r#"
         --- stderr
         error[A006]: `board` has no function 0000:03:00.0
         --> --p2p 0000:03:00.0
          = help: `planner inspect` lists the functions
 
         --- exit 2
-    "#]]);
-    check("inspect board.host --p2p=01:00.0", expect![[r#"
+    "#]],
+    );
+    check(
+        "inspect board.host --p2p=01:00.0",
+        expect![[r#"
         --- stderr
         error[A001]: --p2p: found `01:00.0`, expected two PCI addresses such as 0000:01:00.0,0000:02:00.0
         --> --p2p 01:00.0
 
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
