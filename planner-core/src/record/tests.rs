@@ -41,14 +41,12 @@ fn sample() -> Tree {
 fn check(tree: &Tree, expected: Expect) {
     let mut out = String::new();
     for (path, node) in tree.iter() {
-        match node {
-            Node::File(bytes) if path.ends_with("/config") => {
-                out += &format!("{path}: {} bytes\n", bytes.len())
-            }
-            Node::File(bytes) => out += &format!("{path}:\n{}", String::from_utf8_lossy(bytes)),
-            Node::Link(target) => out += &format!("{path} -> {target}\n"),
-            Node::Directory => out += &format!("{path}/\n"),
-        }
+        out += &match node {
+            Node::File(bytes) if path.ends_with("/config") => format!("{path}: {} bytes\n", bytes.len()),
+            Node::File(bytes) => format!("{path}:\n{}", String::from_utf8_lossy(bytes)),
+            Node::Link(target) => format!("{path} -> {target}\n"),
+            Node::Directory => format!("{path}/\n"),
+        };
     }
     expected.assert_eq(&out);
 }

@@ -2,6 +2,10 @@
 
 use super::*;
 
+fn word_of(length: usize) -> u32 {
+    u32::try_from(length).expect("blobs of tests are short")
+}
+
 /// A structure block in the making, with its strings.
 #[derive(Default)]
 struct Writer {
@@ -25,8 +29,8 @@ impl Writer {
     }
     fn property(&mut self, name: &str, value: &[u8]) {
         self.token(PROPERTY);
-        self.token(value.len() as u32);
-        self.token(self.strings.len() as u32);
+        self.token(word_of(value.len()));
+        self.token(word_of(self.strings.len()));
         self.strings.extend(name.bytes().chain([0]));
         self.structure.extend(value);
         self.pad();
@@ -39,15 +43,15 @@ impl Writer {
         let end = strings_at + self.strings.len();
         let header = [
             MAGIC,
-            end as u32 + 8,
-            structure_at as u32,
-            strings_at as u32,
+            word_of(end) + 8,
+            word_of(structure_at),
+            word_of(strings_at),
             40,
             version,
             16,
             0,
-            self.strings.len() as u32,
-            if version == 17 { self.structure.len() as u32 } else { 0 },
+            word_of(self.strings.len()),
+            if version == 17 { word_of(self.structure.len()) } else { 0 },
         ];
         let mut blob: Vec<u8> = header.into_iter().flat_map(u32::to_be_bytes).collect();
         blob.resize(structure_at, 0);
