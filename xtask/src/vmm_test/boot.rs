@@ -114,7 +114,7 @@ fn boot(
 ) -> Result<Vec<String>, Failure> {
     let files = emit::emit(plan, Target::Qemu).map_err(|why| why.to_string())?;
     let words = bench.words(files.first().map_or("", |file| &file.text))?;
-    let mut line = replace::startable(&words, plan)?.words;
+    let mut line = replace::startable(&words, plan)?;
     let arch = plan.guest.arch;
     let serial = folder.join(format!("boot-{arch}.txt"));
     let initrd = bench.folder.join("initramfs");

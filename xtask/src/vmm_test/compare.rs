@@ -161,3 +161,65 @@ fn name(plan: &Plan, answers: &Answers) -> Option<String> {
     (plain && answers.name.as_deref() != Some(planned))
         .then(|| format!("the guest's name is {planned:?}, QEMU has {:?}", answers.name))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::replace::tests::plan;
+    use super::*;
+
+    /// A QEMU that made a PC of what `plan` plans: 2 GiB of RAM.
+    fn answers(plan: &Plan) -> Answers {
+        let tree = "address-space: memory
+  0000000000000000-ffffffffffffffff (prio 0, i/o): system
+    0000000000000000-000000007fffffff (prio 0, ram): alias ram-below-4g @pc.ram 0000000000000000-000000007fffffff
+    00000000fee00000-00000000feefffff (prio 4096, i/o): apic-msi
+";
+        Answers {
+            memory_tree: tree.to_owned(),
+            numa: "0 nodes".to_owned(),
+            modules: Vec::new(),
+            name: Some(plan.guest.name.clone()),
+            windows: vec![(0x8000_0000, 0xfec0_0000), (0x1_0000_0000, 0x9_0000_0000)],
+            device_tree: false,
+        }
+    }
+
+    #[test]
+    fn what_lies_as_planned_has_no_difference() {
+        let plan = plan("x86_64", 40);
+        assert_eq!(differences(&plan, &answers(&plan), None), [""; 0]);
+    }
+
+    #[test]
+    fn each_difference_is_told() {
+        let plan = plan("x86_64", 40);
+        let check = |change: &dyn Fn(&mut Answers), told: &str| {
+            let mut answers = answers(&plan);
+            change(&mut answers);
+            assert_eq!(differences(&plan, &answers, None), [told]);
+        };
+        check(
+            &|answers| answers.memory_tree = answers.memory_tree.replace("7fffffff", "7fffefff"),
+            "ram: planned 0x0..=0x7fff_ffff, QEMU's memory tree has 0x0..=0x7fff_efff",
+        );
+        check(
+            &|answers| answers.memory_tree = answers.memory_tree.replace("apic-msi", "other"),
+            "msi: planned 0xfee0_0000..=0xfeef_ffff, QEMU's memory tree has nothing",
+        );
+        check(
+            &|answers| answers.windows.truncate(1),
+            "mmio64: planned 0x1_0000_0000..=0x8_ffff_ffff, QEMU's host bridge has nothing",
+        );
+        check(
+            &|answers| answers.modules.push(Module { address: 0x10, size_bytes: 0x20, node: 0 }),
+            "modules: planned [], QEMU has [Module { address: 10, size_bytes: 20, node: 0 }]",
+        );
+        check(&|answers| answers.name = None, "the guest's name is \"g\", QEMU has None");
+    }
+
+    #[test]
+    fn a_board_without_a_device_tree_is_told() {
+        let plan = plan("aarch64", 44);
+        assert!(differences(&plan, &answers(&plan), None).contains(&"there is no device tree".to_owned()));
+    }
+}

@@ -100,3 +100,51 @@ fn list(set: &SpanSet<Gpa>) -> String {
     let spans: Vec<String> = set.iter().map(|span| span.to_string()).collect();
     if spans.is_empty() { "nothing".to_owned() } else { spans.join(", ") }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::replace::tests::plan;
+    use super::*;
+
+    const AS_PLANNED: &str = "\
+08000000-0800ffff : GICD
+080a0000-08ffffff : GICR
+10000000-3efeffff : PCI Bus 0000:00
+  10000000-101fffff : PCI Bus 0000:01
+40000000-a443ffff : System RAM
+  4016c000-4016cfff : reserved
+a4440000-a472ffff : reserved
+a4730000-bfffffff : System RAM
+4010000000-401fffffff : PCI ECAM
+8000000000-ffffffffff : PCI Bus 0000:00
+";
+
+    fn check(text: &str) -> Vec<String> {
+        differences(&plan("aarch64", 44), &resources(text))
+    }
+
+    #[test]
+    fn a_guest_as_planned_has_no_difference() {
+        assert_eq!(check(AS_PLANNED), [""; 0]);
+    }
+
+    #[test]
+    fn each_difference_is_told() {
+        for (from, to, told) in [
+            ("a4730000-b", "a4740000-b", "System RAM: the guest lacks 0xa473_0000..=0xa473_ffff"),
+            ("-bfffffff", "-c0000fff", "System RAM: the guest has 0xc000_0000..=0xc000_0fff too"),
+            (
+                "3efeffff : PCI",
+                "3effffff : PCI",
+                "PCI Bus 0000:00: planned 0x1000_0000..=0x3efe_ffff, 0x80_0000_0000..=0xff_ffff_ffff, the guest has \
+                 0x1000_0000..=0x3eff_ffff, 0x80_0000_0000..=0xff_ffff_ffff",
+            ),
+            ("GICR", "OTHER", "GICR: planned 0x80a_0000..=0x8ff_ffff, the guest has nothing"),
+        ] {
+            assert!(AS_PLANNED.contains(from));
+            assert_eq!(check(&AS_PLANNED.replace(from, to)), [told]);
+        }
+        let unused = AS_PLANNED.replace("System RAM", "reserved");
+        assert_eq!(check(&unused), ["System RAM: the guest uses nothing of ram0"]);
+    }
+}

@@ -36,6 +36,9 @@ use crate::{Failure, root, step};
 /// How many QEMUs run at a time.
 const WORKERS: usize = 2;
 
+/// The filter that leaves nothing but the boots.
+const BOOT: &str = "boot";
+
 /// Runs every proof whose name contains `filter`.
 pub(crate) fn run(filter: &str) -> Result<(), Failure> {
     let installed = qemu::version(Arch::Aarch64)?;
@@ -43,6 +46,9 @@ pub(crate) fn run(filter: &str) -> Result<(), Failure> {
     let mut cases = matrix::examples(installed)?;
     cases.extend(matrix::generated(installed));
     cases.retain(|case| case.name.contains(filter));
+    if cases.is_empty() && filter != BOOT {
+        return Err(format!("no case has `{filter}` in its name; `{BOOT}` boots Linux only").into());
+    }
     step(&format!("QEMU {installed}: {} cases", cases.len()));
     let benches = (0..WORKERS)
         .map(|worker| {
@@ -52,7 +58,7 @@ pub(crate) fn run(filter: &str) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, Failure>>()?;
     let proofs = prove_all(&cases, &benches);
     report::write(&folder, &cases, &proofs)?;
-    if let Some((bench, _)) = benches.first().filter(|_| filter.is_empty() || filter == "boot") {
+    if let Some((bench, _)) = benches.first().filter(|_| filter.is_empty() || filter == BOOT) {
         boot::run(&folder, bench, installed)?;
     }
     unproved::print()

@@ -111,9 +111,9 @@ impl Bench {
         };
         let program = qemu::program(plan.guest.arch);
         let shown =
-            std::iter::once(program.to_owned()).chain(line.words.iter().map(|word| emit::shell::quote(word)));
+            std::iter::once(program.to_owned()).chain(line.iter().map(|word| emit::shell::quote(word)));
         let shown = shown.collect::<Vec<_>>().join(" ");
-        match self.compare(plan, program, &line.words) {
+        match self.compare(plan, program, &line) {
             Err(why) => wrong(why.to_string(), &shown),
             Ok(why) if why.is_empty() => Verdict::AsPlanned,
             Ok(why) => Verdict::Wrong { why, line: shown },

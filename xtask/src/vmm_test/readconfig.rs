@@ -21,7 +21,7 @@ pub(super) fn startable(text: &str, plan: &Plan) -> Result<String, String> {
         match Group::read(block) {
             Some(group) => {
                 let value = group.properties.write();
-                let new = replaced(group.flag, &value, plan, &mut Vec::new())?;
+                let new = replaced(group.flag, &value, plan)?;
                 if new.as_ref() == Some(&value) {
                     blocks.push(block.trim_end().to_owned());
                 } else {

@@ -2,37 +2,28 @@
 //!
 //! What is replaced moves nothing in the guest's address space: the accelerator, the CPU model (by one of QEMU's own with
 //! as many address bits), the passed devices (by QEMU's `pci-testdev` in the same place), and what memory is made of.
-//! What is left out is listed in `unproved.rs`.
+//! What that leaves unproved is listed in `tests/README.md`.
 
 use planner_core::facts::Arch;
 use planner_core::plan::Plan;
 
 use super::words::Properties;
 
-/// A line that can be started.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Startable {
-    /// Its arguments.
-    pub(super) words: Vec<String>,
-    /// What could not be kept, for the report.
-    pub(super) dropped: Vec<String>,
-}
-
-/// Replaces what this machine does not have. `Err` says what has no replacement.
-pub(super) fn startable(words: &[String], plan: &Plan) -> Result<Startable, String> {
-    let mut line = Startable { words: Vec::new(), dropped: Vec::new() };
+/// The line with what this machine lacks replaced. `Err` says what has no replacement.
+pub(super) fn startable(words: &[String], plan: &Plan) -> Result<Vec<String>, String> {
+    let mut line = Vec::new();
     let mut words = words.iter();
     while let Some(flag) = words.next() {
         if !takes_value(flag) {
-            line.words.push(flag.clone());
+            line.push(flag.clone());
             continue;
         }
         let value = words.next().ok_or_else(|| format!("{flag} stands without a value"))?;
-        if let Some(value) = replaced(flag, value, plan, &mut line.dropped)? {
-            line.words.extend([flag.clone(), value]);
+        if let Some(value) = replaced(flag, value, plan)? {
+            line.extend([flag.clone(), value]);
         }
     }
-    back_memory(&mut line.words);
+    back_memory(&mut line);
     Ok(line)
 }
 
@@ -42,12 +33,7 @@ fn takes_value(flag: &str) -> bool {
 }
 
 /// The value in place of this one; `None` leaves the option out.
-pub(super) fn replaced(
-    flag: &str,
-    value: &str,
-    plan: &Plan,
-    dropped: &mut Vec<String>,
-) -> Result<Option<String>, String> {
+pub(super) fn replaced(flag: &str, value: &str, plan: &Plan) -> Result<Option<String>, String> {
     let mut properties = Properties::read(value);
     Ok(match (flag, properties.head()) {
         ("-accel", _) => Some("tcg".to_owned()),
@@ -56,13 +42,9 @@ pub(super) fn replaced(
             Some(properties.write())
         }
         ("-cpu", model) => Some(cpu(model, &properties, plan)?),
-        ("-object", "iommufd") | ("-device", "arm-smmuv3") => {
-            dropped.push(format!("{flag} {value}"));
-            None
-        }
+        ("-object", "iommufd") | ("-device", "arm-smmuv3") => None,
         ("-object", "memory-backend-ram" | "memory-backend-memfd") => Some(backend(&properties)),
         ("-device", "vfio-pci") => {
-            dropped.push(format!("{flag} {value}"));
             properties.set_head("pci-testdev");
             properties.keep(&["bus"]);
             Some(properties.write())
@@ -141,14 +123,17 @@ pub(super) mod tests {
 
     /// A plan for a CPU with so many address bits.
     pub(in super::super) fn plan(arch: &str, bits: u8) -> Plan {
-        let model = if arch == "aarch64" { "smmuv3" } else { "intel-vtd" };
+        let (model, machine) = match arch {
+            "aarch64" => ("smmuv3", "{ machine \"virt,gic-version=3\" }"),
+            _ => ("intel-vtd", "{ machine q35 }"),
+        };
         let case = Case {
             name: String::new(),
             host: HostSource::Text(format!(
                 "host h {{ arch {arch} kernel linux 6.12 ipa {bits} bits smmu s {{ model {model} }} \
                  root-complex r {{ smmu s device 01:00.0 {{ class 0200 }} }} }}"
             )),
-            guest: "guest g { vmm qemu 7.2 memory 2G pass 0000:01:00.0 }".to_owned(),
+            guest: format!("guest g {{ vmm qemu 7.2 {machine} memory 2G pass 0000:01:00.0 }}"),
             version: None,
             wanted: Wanted::Started,
         };
@@ -160,7 +145,7 @@ pub(super) mod tests {
 
     fn check(line: &str, plan: &Plan) -> String {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        startable(&words, plan).map_or_else(|why| why, |line| line.words.join(" "))
+        startable(&words, plan).map_or_else(|why| why, |line| line.join(" "))
     }
 
     #[test]
