@@ -111,8 +111,9 @@ fn unpack(apt: &Apt, package: &str, folder: &Path, blobs: &Path) -> Result<(), F
         let input = stream.stdout.take().ok_or("dpkg-deb has no output")?;
         // tar fails where a package holds no blobs, which newer ones do not.
         let _ = Command::new("tar")
-            .args(["-x", "--wildcards", "*.dtb", "-C"])
+            .arg("-C")
             .arg(&partly)
+            .args(["-x", "--wildcards", "*.dtb"])
             .stdin(input)
             .stderr(Stdio::null())
             .status()?;

@@ -36,14 +36,24 @@ fn grouping(facts: &HostFacts) -> Grouping {
     groups(&Topology::new(&host), &host.iommus, host.kernel.version)
 }
 
+/// Before 6.15 a function on Arm has a group only once a driver is bound to it (rule `K-GROUPATPROBE`); which drivers are
+/// bound no table tells. There, functions without a group are left out of the comparison, and only there.
+fn has_every_group(name: &str) -> bool {
+    !name.starts_with("arm64-6.")
+}
+
 #[test]
 fn predicted_groups_are_the_listed_ones() {
     let (mut hosts, mut compared) = (0, 0);
     for (name, mut facts) in captures() {
         let listed = members(facts.groups.iter().map(|group| group.devices.as_slice()));
+        let bound: BTreeSet<PciAddress> = listed.iter().flatten().copied().collect();
         facts.groups.clear();
         let (host, _) = resolve(&facts);
-        let predicted = members(host.groups.iter().map(|group| group.devices.as_slice()));
+        let known = |device: &PciAddress| has_every_group(&name) || bound.contains(device);
+        let predicted: Vec<Vec<PciAddress>> =
+            host.groups.iter().map(|group| group.devices.iter().copied().filter(known).collect()).collect();
+        let predicted = members(predicted.iter().map(Vec::as_slice));
         assert_eq!(predicted, listed, "{name}");
         hosts += usize::from(!listed.is_empty());
         compared += listed.len();
@@ -103,6 +113,7 @@ fn without_acs_a_root_port_and_its_device_are_one_group() {
         0000:02:00.0 joins 0000:00:03.0: the port 0000:00:03.0 has the ACS controls SV, RR, CR, UF switched off
         0000:03:00.0 joins 0000:00:04.0: the port 0000:00:04.0 has the ACS controls SV, RR, CR, UF switched off
         0000:04:00.0 joins 0000:00:05.0: the port 0000:00:05.0 has the ACS controls SV, RR, CR, UF switched off
+        0000:05:01.0 joins 0000:04:00.0: its DMA arrives under the bridge's requester ID 0x500
         0000:05:02.0 joins 0000:04:00.0: its DMA arrives under the bridge's requester ID 0x500"#]]
     .assert_eq(&reasons.join("\n"));
 }

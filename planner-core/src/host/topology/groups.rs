@@ -224,7 +224,8 @@ impl Formation<'_, '_> {
                 self.result.without.push((address, reason));
                 return;
             }
-            Ok(joined) => joined.or_else(|| self.through_bus(index)),
+            Ok(Some(first)) if self.asks_for_streams_first(index) => Some(first),
+            Ok(first) => self.through_bus(index).or(first),
         };
         let number = match joined {
             Some((member, why)) => {
@@ -267,8 +268,14 @@ impl Formation<'_, '_> {
         if model.is_some_and(IommuModel::is_smmuv3) && self.kernel >= STREAM_ALIAS_SINCE {
             return Err(NoGroup::StreamTaken(self.address(first)));
         }
-        // `arm_smmu_device_group` in drivers/iommu/arm/arm-smmu/arm-smmu.c joins whom it knows by the stream ID.
         Ok(translation.stream.map(|stream| (first, Why::SharedStream(stream))))
+    }
+
+    /// Whether the IOMMU's driver joins whom it knows by the stream ID before it looks at the bus:
+    /// `arm_smmu_device_group` in drivers/iommu/arm/arm-smmu/arm-smmu.c does.
+    fn asks_for_streams_first(&self, index: usize) -> bool {
+        let model = self.device(index).and_then(|device| iommu(self.iommus, device)).map(|iommu| iommu.model);
+        model.is_some_and(|model| model.is_smmu() && !model.is_smmuv3())
     }
 
     /// `pci_device_group`: the member of the group to join, if any.

@@ -24,12 +24,12 @@ crate::diag::diagnostic_codes! {
         "A variable that is not set in this file, the output of another command, or a file name pattern. The planner runs \
          nothing; the words stay as they are written. Put the value in place, or read the command line of the running \
          VMM: `tr '\\\\0' ' ' < /proc/PID/cmdline`.";
-    XML = "M108" Error "XML that is not well-formed"
+    XML = "M108" Error "text that is no well-formed XML"
         "The message has the words of the XML reader. `virsh dumpxml NAME` prints a well-formed description of a domain.";
     OTHER_IOMMU = "M109" Warning "a guest IOMMU that the planner has no model of"
         "The guest is planned as if it had none. Its RAM must keep clear of what the host reserves either way, because it \
          is mapped one to one until the guest takes over.";
-    NOT_THIS_JSON = "M110" Error "JSON that is no configuration of a VMM"
+    NOT_THIS_JSON = "M110" Error "no configuration of a VMM in this JSON"
         "The reader knows the body of cloud-hypervisor's `vm.create`, an object with `memory` and `payload` or `devices`, \
          and the planner's own guests, which say \"schema\": \"guest/1\".";
     NO_FILE = "M111" Error "a file that the configuration names cannot be read"
