@@ -92,7 +92,7 @@ fn judged(case: &Path) -> String {
     match &answer.outcome {
         Outcome::Plan(plan) => writeln!(out, "plan: {:?}", plan.verdict).expect("a string"),
         Outcome::Conflict { conflict, .. } => {
-            writeln!(out, "no layout: {}", conflict.subject).expect("a string")
+            writeln!(out, "no layout: {}", conflict.subject).expect("a string");
         }
     }
     for change in &judgement.changes {

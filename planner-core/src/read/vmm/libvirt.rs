@@ -181,7 +181,7 @@ impl Words<'_> {
             features.and_then(|features| features.child("gic")).and_then(|gic| gic.attribute("version"));
         words.extend(gic.map(|version| format!("gic-version={}", value(version))));
         let arch = kind.and_then(|kind| kind.attribute("arch")).unwrap_or_default();
-        if arch == "aarch64" && !features.is_some_and(|features| features.child("acpi").is_some()) {
+        if arch == "aarch64" && features.is_none_or(|features| features.child("acpi").is_none()) {
             words.push("acpi=off".into());
         }
         let node = kind.unwrap_or(domain);

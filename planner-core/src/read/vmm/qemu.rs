@@ -166,7 +166,7 @@ impl Line {
                     self.group(name, Keyval::new(&option.text, value, implied), sink);
                 }
                 (_, Use::Unread) => {
-                    sink.odd(option.origin.clone(), format!("{} {}", option.text, value.text))
+                    sink.odd(option.origin.clone(), format!("{} {}", option.text, value.text));
                 }
                 _ => {}
             },

@@ -67,7 +67,11 @@ pub(super) fn xml(file: &TextFile, text: &str, sink: &mut Sink) -> Option<Node> 
             Err(error) => {
                 let at = usize::try_from(reader.error_position()).unwrap_or(start).min(text.len());
                 let place = file.origin(at..at.saturating_add(1).min(text.len()));
-                Err(Diagnostic::new(&codes::XML, place, format!("the XML is not well-formed: {error}")))
+                Err(Box::new(Diagnostic::new(
+                    &codes::XML,
+                    place,
+                    format!("the XML is not well-formed: {error}"),
+                )))
             }
             Ok(Event::Eof) => break,
             Ok(event) => {
@@ -77,27 +81,27 @@ pub(super) fn xml(file: &TextFile, text: &str, sink: &mut Sink) -> Option<Node> 
         };
         let step = step.and_then(|()| within_bounds(&open, count, &origin));
         if let Err(diagnostic) = step {
-            sink.tell(diagnostic);
+            sink.tell(*diagnostic);
             return None;
         }
     }
     root(open, file, text, sink)
 }
 
-fn within_bounds(open: &[Node], count: usize, origin: &Origin) -> Result<(), Diagnostic> {
+fn within_bounds(open: &[Node], count: usize, origin: &Origin) -> Result<(), Box<Diagnostic>> {
     if open.len() > DEEPEST {
         let message = format!("elements nest deeper than {DEEPEST}");
-        return Err(Diagnostic::new(&codes::TOO_LONG, origin.clone(), message));
+        return Err(Box::new(Diagnostic::new(&codes::TOO_LONG, origin.clone(), message)));
     }
     if count > MOST_NODES {
         let message = format!("there are more than {MOST_NODES} pieces of XML");
-        return Err(Diagnostic::new(&codes::TOO_LONG, origin.clone(), message));
+        return Err(Box::new(Diagnostic::new(&codes::TOO_LONG, origin.clone(), message)));
     }
     Ok(())
 }
 
 /// Puts one event where it belongs. `open` holds the elements that are not closed yet, the document first.
-fn take(open: &mut Vec<Node>, event: Event<'_>, origin: Origin) -> Result<(), Diagnostic> {
+fn take(open: &mut Vec<Node>, event: Event<'_>, origin: Origin) -> Result<(), Box<Diagnostic>> {
     match event {
         Event::Start(start) => open.push(element(&start, origin)?),
         Event::Empty(start) => {
@@ -147,13 +151,13 @@ fn entity(name: &str) -> String {
     }
 }
 
-fn element(start: &BytesStart<'_>, origin: Origin) -> Result<Node, Diagnostic> {
+fn element(start: &BytesStart<'_>, origin: Origin) -> Result<Node, Box<Diagnostic>> {
     let name = start.name().as_ref().to_owned();
     let mut attributes = Vec::new();
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| {
             let message = format!("the XML is not well-formed: <{name}>: {error}");
-            Diagnostic::new(&codes::XML, origin.clone(), message)
+            Box::new(Diagnostic::new(&codes::XML, origin.clone(), message))
         })?;
         attributes.push((attribute.key.as_ref().to_owned(), unescaped(&attribute.value)));
     }

@@ -20,7 +20,7 @@ pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             "vfio-pci" | "vfio-pci-nohotplug" => pass(options, facts, sink),
             "intel-iommu" => facts.guest.viommu = Some(Viommu::Intel),
             "virtio-iommu-pci" | "virtio-iommu" | "virtio-iommu-device" => {
-                facts.guest.viommu = Some(Viommu::Virtio)
+                facts.guest.viommu = Some(Viommu::Virtio);
             }
             "arm-smmuv3" => smmu(options, facts),
             "amd-iommu" | "riscv-iommu-pci" => other_iommu(driver, options, sink),

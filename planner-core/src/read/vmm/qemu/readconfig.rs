@@ -37,7 +37,7 @@ pub(super) fn read(line: &mut Line, name: &Word, files: &Files, sink: &mut Sink)
         match (&mut group, pair) {
             (Some((_, options)), Some(pair)) => options.pairs.push(pair),
             (None, Some(_)) => {
-                sink.refuse(Stage::Words, origin, format!("{}:{number}: no group defined", name.text))
+                sink.refuse(Stage::Words, origin, format!("{}:{number}: no group defined", name.text));
             }
             (_, None) => sink.refuse(Stage::Words, origin, format!("{}:{number}: parse error", name.text)),
         }
