@@ -176,17 +176,18 @@ fn identities_are_taken_out_by_both() {
     let told = capture(&root, &ours, &[]).stderr;
     // How many bytes the archive has is the business of whoever compresses it.
     let (_, told) = told.split_once('\n').expect("the first line tells the size");
+    let told: String = told.lines().map(|line| format!("|{line}\n")).collect();
     expect![[r#"
-          left-out: sys/firmware/fdt: it is no whole device tree: it does not begin with 0xd00dfeed
-          redacted: proc/cmdline: 2 words that are no switches of IOMMU, VFIO or PCI
-          redacted: sys/kernel/iommu_groups/3/devices/00000000-0000-0000-0000-000000000001: an identifier in
-                    the name
-          redacted: sys/devices/pci0000:00/0000:00:01.0/config: the register of Vital Product Data, the
-                    device serial number
-          redacted: proc/cpuinfo: the serial number of the processor
-          redacted: proc/version: who built the kernel, and where
+        |  left-out: sys/firmware/fdt: it is no whole device tree: it does not begin with 0xd00dfeed
+        |  redacted: proc/cmdline: 2 words that are no switches of IOMMU, VFIO or PCI
+        |  redacted: sys/kernel/iommu_groups/3/devices/00000000-0000-0000-0000-000000000001: an identifier in
+        |            the name
+        |  redacted: sys/devices/pci0000:00/0000:00:01.0/config: the register of Vital Product Data, the
+        |            device serial number
+        |  redacted: proc/cpuinfo: the serial number of the processor
+        |  redacted: proc/version: who built the kernel, and where
     "#]]
-    .assert_eq(told);
+    .assert_eq(&told);
     script(&place, &["--root", &root.to_string_lossy(), "-o", "scripts.tar.gz"]);
     let trees = [ours, place.join("scripts.tar.gz")].map(|path| archive(&path));
     for tree in &trees {
