@@ -136,8 +136,10 @@ fn the_registers_of_old_intel_ports_stand_elsewhere() {
 
 #[test]
 fn what_a_reader_without_root_sees_is_the_header() {
-    let (_, diagnostics) = read(&full().0[..64], "config");
+    let (config, diagnostics) = read(&full().0[..64], "config");
     assert_eq!(lines(&diagnostics), "");
+    assert!(config.id.is_some() && config.header.is_some(), "{config:?}");
+    assert!(config.msi.is_none() && config.express.is_none() && config.acs.is_none(), "{config:?}");
 }
 
 #[test]

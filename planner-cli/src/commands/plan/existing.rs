@@ -28,7 +28,7 @@ pub(super) fn told(judgement: &AsItStands, answer: &Answer, width: usize) -> Str
     let is_planned = matches!(answer.outcome, Outcome::Plan(_));
     match (judgement.outlook, is_planned) {
         (Outlook::Works, true) if judgement.changes.is_empty() => {
-            out.push_str("nothing has to change; the planner's own plan:\n")
+            out.push_str("nothing has to change; the planner's own plan:\n");
         }
         (Outlook::Works, true) => out.push_str("nothing has to change; the planner's own plan differs:\n"),
         (_, true) => out.push_str("to make it work:\n"),

@@ -36,16 +36,16 @@ crate::diag::diagnostic_codes! {
         "Options such as `-readconfig` put part of the configuration into another file. The name is looked up from where \
          the command runs; for a script, from the script's directory.";
     REFUSED = "M112" Error "the VMM refuses these words"
-        "The message is what the VMM itself prints, before it makes any memory map. Change the words that it names, or \
-         ask about another version of the VMM.";
+        "The message is what the VMM itself prints when it reads its configuration, before it makes any memory map. Other \
+         versions of the VMM may take the words: `--vmm qemu=11.1` names one.";
     NO_MODEL = "M113" Error "a VMM or machine that the planner has no model of"
         "`planner vmm` lists what there is a model of. The memory map of others is not known here.";
     TOO_LONG = "M114" Error "a configuration that is too large"
         "Words grow when variables are put in their place, and elements of XML can be nested without end; the readers stop \
          at bounds far above what anybody writes.";
     SECOND_COMMAND = "M115" Note "a second VMM is started"
-        "A script may start several guests, and the planner looks at one at a time. The first one is read. Write the \
-         others to files of their own.";
+        "A file is read as one guest, the one of the first command that starts a VMM. Write the others to files of their \
+         own.";
     NO_BACKEND = "M116" Warning "memory whose size is not said"
         "A memory device takes its size from the backend that it names. Without it the planner leaves the device out.";
     PAGES_GUESSED = "M117" Note "the size of the huge pages is not said"
