@@ -39,6 +39,7 @@ fn line(qemu: &str, arch: Arch, machine: Option<&str>, args: &[String]) -> Line 
             arch,
             machine: machine.unwrap_or_default().into(),
             cpu: String::new(),
+            custom: None,
             vcpus: 1,
             ipa_bits: None,
             memory: Size::ZERO,

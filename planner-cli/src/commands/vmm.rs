@@ -91,6 +91,7 @@ fn request(
         arch: arch(args).unwrap_or(if is_pc { Arch::X86_64 } else { Arch::Aarch64 }),
         machine,
         cpu: args.cpu.clone().unwrap_or_default(),
+        custom: None,
         vcpus: session.flag("--vcpus", args.vcpus.as_ref(), Flag::positive)?.unwrap_or(1),
         ipa_bits: session.flag("--ipa-bits", args.ipa_bits.as_ref(), Flag::ipa_bits)?,
         memory: size,

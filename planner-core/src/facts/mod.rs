@@ -3,6 +3,7 @@
 //! One model, several spellings: the description language, JSON and captures all read into it, and it prints as the
 //! first two. Names that refer to other facts are still names here; [`crate::host::Host`] resolves them.
 
+pub mod custom;
 pub mod guest;
 pub mod host;
 

@@ -4,7 +4,7 @@ use super::place::Solution;
 use super::problem::{Constraint, Demand, Problem, rule_reason};
 use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
 use crate::addr::{Gpa, Span};
-use crate::facts::guest::NumaFact;
+use crate::facts::guest::{NumaFact, VmmKind};
 use crate::size::Size;
 use crate::vmm::{self, Knob, MapRegion, MemoryMap, RegionKind};
 
@@ -140,7 +140,9 @@ fn regions(
 }
 
 fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
+    let named = |knob: &Knob| matches!(knob, Knob::Window { name, .. } if *name == region.name);
     let turned = match region.kind {
+        RegionKind::Mmio64 | RegionKind::Mmio32 if knobs.iter().any(named) => true,
         RegionKind::Mmio64 => knobs.iter().any(|knob| {
             matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. } | Knob::MaxPhysBits { .. })
         }),
@@ -167,7 +169,9 @@ fn warn_of_tolerated(problem: &Problem, plan: &mut Plan) {
 }
 
 fn add_warnings(problem: &Problem, plan: &mut Plan) {
-    if plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm) {
+    // How a described VMM tells its guest of further pieces is its own affair.
+    let modules = plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm);
+    if modules && plan.guest.vmm != VmmKind::Custom {
         let because = "part of the RAM is in memory modules: the guest must boot with ACPI firmware and bring them \
                        online (memhp_default_state=online)";
         plan.warnings.push(rule_reason(rules::MODULES, because));
