@@ -8,7 +8,7 @@ mod refused;
 pub(crate) use refused::told as refusal_told;
 
 use planner_core::answer::{Answer, Outcome, PlanDocument, answer};
-use planner_core::emit::{OutputFile, Target, emit};
+use planner_core::emit::{OutputFile, Target, emit, kernel_parameters};
 use planner_core::facts::value_of;
 use planner_core::guest::GuestSpec;
 use planner_core::host::Host;
@@ -71,10 +71,11 @@ fn document(host: &Host, guest: &GuestSpec, answer: &Answer) -> String {
 
 /// Everything that `-o` writes.
 fn files(picture: &AddressMap, plan: &Plan, document: &PlanDocument) -> Vec<OutputFile> {
-    let config = match document {
+    let mut config = match document {
         PlanDocument::Fits(fits) => fits.config.clone(),
         PlanDocument::Impossible(_) => Vec::new(),
     };
+    config.extend(kernel_parameters(plan));
     let file = |name: &str, text: String| OutputFile { file: name.into(), text };
     let readme = readme::readme(plan, &config);
     let mut files = vec![file("plan.json", json::pretty(document))];

@@ -14,12 +14,15 @@ mod crosvm;
 mod custom;
 mod firecracker;
 mod iommu;
+mod kernel_parameters;
 mod kvmtool;
 mod libvirt;
 mod machine;
 mod openvmm;
 mod parts;
 mod qemu;
+
+pub use kernel_parameters::kernel_parameters;
 
 use std::fmt;
 
