@@ -230,13 +230,21 @@ fn override_vmm(args: &GuestArgs, guest: &mut GuestFacts, found: &mut Found) {
         // Another VMM has other machines; the same one keeps the machine of the description.
         let same = guest.vmm.take().filter(|before| before.kind == kind);
         let version = version.or(same.as_ref().and_then(|before| before.version));
-        let (machine, cpu) = same.map(|before| (before.machine, before.cpu)).unwrap_or_default();
-        guest.vmm = Some(VmmFact { kind, version, machine, cpu, origin });
+        guest.vmm = Some(match same {
+            Some(before) => VmmFact { version, origin, ..before },
+            None => VmmFact { kind, version, machine: None, cpu: None, custom: None, origin },
+        });
     }
     for (name, value) in [("--machine", &args.machine), ("--cpu", &args.cpu)] {
         let Some(said) = flag(name, value.as_ref()) else { continue };
-        let qemu =
-            VmmFact { kind: VmmKind::Qemu, version: None, machine: None, cpu: None, origin: said.origin() };
+        let qemu = VmmFact {
+            kind: VmmKind::Qemu,
+            version: None,
+            machine: None,
+            cpu: None,
+            custom: None,
+            origin: said.origin(),
+        };
         let vmm = guest.vmm.get_or_insert(qemu);
         let place = if name == "--machine" { &mut vmm.machine } else { &mut vmm.cpu };
         *place = Some(said.value.into());

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::facts::guest::{HazardPolicy, Viommu};
+use crate::facts::guest::{HazardPolicy, Viommu, VmmKind};
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::kernel::report::{Question, report};
@@ -124,6 +124,7 @@ impl Scene<'_> {
     fn other_vmms(&self) -> Vec<Fix> {
         let others = vmm::known().iter().filter(|known| {
             known.arch == self.guest.arch
+                && known.kind != VmmKind::Custom
                 && !(known.kind == self.guest.vmm && self.is_this_machine(known.machine))
         });
         let others: Vec<(String, GuestSpec)> = others.map(|known| self.on(known)).collect();
@@ -140,6 +141,7 @@ impl Scene<'_> {
             version: if same { self.guest.version } else { vmm::newest(known.kind) },
             machine: known.machine.into(),
             cpu: String::new(),
+            custom: None,
             ..self.guest.clone()
         };
         (format!("{} {}", known.kind, known.machine).trim_end().to_owned(), guest)

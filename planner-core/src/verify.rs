@@ -245,7 +245,7 @@ fn check_map(guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
 }
 
 fn check_vmm(guest: &GuestSpec, found: &mut Vec<Violation>) {
-    let can = vmm::capabilities(guest.vmm, guest.version, guest.arch);
+    let can = vmm::capabilities_of(&guest.request());
     let mut lacks = |missing: bool, what: &str| {
         if missing {
             violation(found, "V011", format!("{} {} has no {what}", guest.vmm, guest.version));

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
-use planner_core::emit::{Target, emit, options, targets};
+use planner_core::emit::{Target, emit, kernel_parameters, options, targets};
 use planner_core::plan::Plan;
 use serde_json::Value;
 
@@ -65,6 +65,11 @@ fn check(case: &Path) {
                 said += &format!("{word}: {why}\n");
             }
         }
+    }
+    for file in kernel_parameters(&plan) {
+        let name = file.file;
+        expect_file![case.join(&name)].assert_eq(&file.text);
+        written.insert(name);
     }
     for option in options(&plan) {
         said += &format!("{}\n    {}\n", option.flag, option.why);

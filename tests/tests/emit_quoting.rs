@@ -140,6 +140,15 @@ proptest! {
         }
     }
 
+    /// The names of a described VMM stand in JSON strings, nowhere else.
+    #[test]
+    fn a_layout_is_json_that_reads_back(name in hostile()) {
+        let files = emit(&plan(&name, "", "custom", 0x4000_0000), Target::Custom).unwrap();
+        let layout: serde_json::Value = serde_json::from_str(&files[0].text).unwrap();
+        prop_assert_eq!(layout["name"].as_str(), Some(name.as_str()));
+        prop_assert_eq!(layout["memory"][0]["start"].as_str(), Some("0x40000000"));
+    }
+
     #[test]
     fn a_config_file_holds_one_value_on_a_line(name in hostile()) {
         let files = emit(&plan(&name, "virt", "qemu", 0x4000_0000), Target::QemuReadconfig).unwrap();

@@ -5,6 +5,7 @@
 use planner_core::addr::{BusAddr, Hpa, Iova, Span};
 use planner_core::emit;
 use planner_core::facts::Arch;
+use planner_core::facts::custom::CustomVmm;
 use planner_core::facts::guest::{AvoidFact, GuestFacts, MemoryFact, PassFact, VmmFact, VmmKind};
 use planner_core::facts::host::{
     DeviceFact, FirmwareKind, FirmwareRegionFact, HostFacts, IommuFact, IommuModel, KernelFact, PeerToPeer,
@@ -39,9 +40,9 @@ struct World {
 
 fn world() -> impl Strategy<Value = World> {
     let spans = |most| prop::collection::vec((0..UNITS, 1_u64..9), 0..most);
-    // Two of three are those whose memory can be moved.
+    // Three of four are those whose memory can be moved.
     let any = prop::sample::select(VmmKind::WORDS).prop_map(|(_, kind)| kind);
-    let vmm = prop_oneof![Just(VmmKind::Qemu), Just(VmmKind::Kvmtool), any];
+    let vmm = prop_oneof![Just(VmmKind::Qemu), Just(VmmKind::Kvmtool), Just(VmmKind::Custom), any];
     (spans(4), spans(4), spans(3), 1_u64..25, vmm).prop_map(
         |(windows, firmware, avoid, memory_units, vmm)| {
             // Windows of one root complex do not overlap; neighbours would merge and hide the order from the fourth law.
@@ -150,6 +151,13 @@ fn firmware_fact(region: (u64, u64)) -> FirmwareRegionFact {
     }
 }
 
+/// Three pieces anywhere above the first unit.
+fn described(vmm: VmmKind) -> Option<CustomVmm> {
+    let movable = Span::of(UNIT, u64::MAX);
+    let custom = CustomVmm { movable, pieces: Some(3), ..CustomVmm::default() };
+    (vmm == VmmKind::Custom).then_some(custom)
+}
+
 fn guest_of(world: &World, host: &Host) -> GuestSpec {
     let facts = GuestFacts {
         name: "guest".into(),
@@ -158,6 +166,7 @@ fn guest_of(world: &World, host: &Host) -> GuestSpec {
             version: None,
             machine: None,
             cpu: None,
+            custom: described(world.vmm),
             origin: Default::default(),
         }),
         memory: Some(MemoryFact {
@@ -250,6 +259,7 @@ fn brute_force(world: &World) -> Option<u64> {
             .min(),
         // It passes no devices through.
         VmmKind::Firecracker => None,
+        VmmKind::Custom => fewest_runs(memory, &runs((1..UNITS).map(is_free))).filter(|&pieces| pieces <= 3),
     }
 }
 

@@ -20,6 +20,7 @@ fn request(kind: VmmKind, arch: Arch) -> Request {
         arch,
         machine: String::new(),
         cpu: String::new(),
+        custom: None,
         vcpus: 8,
         ipa_bits: None,
         memory: Size::gib(16),

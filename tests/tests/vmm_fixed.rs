@@ -21,6 +21,7 @@ fn request(kind: VmmKind, arch: Arch) -> Request {
         arch,
         machine: String::new(),
         cpu: String::new(),
+        custom: None,
         vcpus: 4,
         ipa_bits: Some(48),
         memory: Size::gib(16),

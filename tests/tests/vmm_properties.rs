@@ -2,6 +2,9 @@
 
 use planner_core::addr::{Address, Gpa, Span};
 use planner_core::facts::Arch;
+use planner_core::facts::custom::{
+    BarMapping, CustomRegion, CustomRegionKind, CustomVmm, CustomWindow, CustomWindowKind,
+};
 use planner_core::facts::guest::{Viommu, VmmKind};
 use planner_core::size::{PageSize, Size};
 use planner_core::version::Version;
@@ -14,6 +17,33 @@ use proptest::prelude::*;
 /// All memory at boot, no knob turned.
 fn plain(request: &Request) -> Choice {
     Choice { knobs: vec![], boot: request.memory, dimms: vec![], hotplug: vec![] }
+}
+
+/// A VMM in its user's words.
+fn described() -> CustomVmm {
+    let region = |name: &str, first, last, kind| CustomRegion {
+        name: name.into(),
+        span: Span::of(first, last).expect("in order"),
+        kind,
+    };
+    let window = |name: &str, kind, first, last, size: Option<Size>| CustomWindow {
+        name: name.into(),
+        kind,
+        span: Span::of(first, last).expect("in order"),
+        size,
+        most: size.and_then(|size| size.checked_add(size)),
+    };
+    CustomVmm {
+        movable: Span::of(0x4000_0000, 0xff_ffff_ffff),
+        pieces: Some(3),
+        regions: vec![region("gic", 0x800_0000, 0x801_ffff, CustomRegionKind::Gicd)],
+        windows: vec![
+            window("low", CustomWindowKind::Mmio32, 0x1000_0000, 0x3fff_ffff, None),
+            window("high", CustomWindowKind::Mmio64, 0x40_0000_0000, 0x7f_ffff_ffff, Some(Size::gib(16))),
+        ],
+        bars: Some(BarMapping::Dies),
+        ..CustomVmm::default()
+    }
 }
 
 fn any_request() -> impl Strategy<Value = Request> {
@@ -34,6 +64,7 @@ fn any_request() -> impl Strategy<Value = Request> {
             arch,
             machine,
             cpu,
+            custom: (slots % 3 == 0).then(described),
             vcpus: vcpus % 600,
             ipa_bits,
             // Half of the sizes are realistic.
@@ -59,6 +90,11 @@ fn any_choice() -> impl Strategy<Value = (Vec<Knob>, Vec<Span<Gpa>>)> {
         }),
         any::<u8>().prop_map(|bits| Knob::MaxPhysBits { bits }),
         Just(Knob::PeerDmaOff),
+        any::<(u64, u32)>().prop_map(|(start, size)| Knob::Window {
+            name: "high".into(),
+            start: Gpa::new(start >> 20 << 20),
+            size: Size::from_bytes(size.into()),
+        }),
     ];
     let span = (any::<u64>(), 0_u32..44).prop_map(|(at, bit)| {
         let at = Gpa::new(at >> 20 << 21);

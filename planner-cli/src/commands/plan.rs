@@ -9,7 +9,7 @@ mod refused;
 pub(crate) use refused::told as refusal_told;
 
 use planner_core::answer::{Outcome, PlanDocument, answer, as_it_stands};
-use planner_core::emit::{OutputFile, Target, emit};
+use planner_core::emit::{OutputFile, Target, emit, kernel_parameters};
 use planner_core::facts::value_of;
 use planner_core::map::{AddressMap, svg};
 use planner_core::plan::Plan;
@@ -71,10 +71,11 @@ pub(crate) fn run(args: &PlanArgs, session: &mut Session) -> Result<Output, Stop
 
 /// Everything that `-o` writes.
 fn files(picture: &AddressMap, plan: &Plan, document: &PlanDocument) -> Vec<OutputFile> {
-    let config = match document {
+    let mut config = match document {
         PlanDocument::Fits(fits) => fits.config.clone(),
         PlanDocument::Impossible(_) => Vec::new(),
     };
+    config.extend(kernel_parameters(plan));
     let file = |name: &str, text: String| OutputFile { file: name.into(), text };
     let readme = readme::readme(plan, &config);
     let mut files = vec![file("plan.json", json::pretty(document))];

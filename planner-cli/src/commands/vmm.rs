@@ -119,6 +119,7 @@ fn request(
         arch: arch(args).unwrap_or(usual_arch(&machine)),
         machine,
         cpu: args.cpu.clone().unwrap_or_default(),
+        custom: None,
         vcpus: session.flag("--vcpus", args.vcpus.as_ref(), Flag::positive)?.unwrap_or(1),
         ipa_bits: session.flag("--ipa-bits", args.ipa_bits.as_ref(), Flag::ipa_bits)?,
         memory: size,

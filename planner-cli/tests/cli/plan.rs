@@ -182,7 +182,7 @@ fn everything_wrong_with_flags_is_told_at_once() {
             error[A001]: --page: found `3K`, expected a page size such as 4K, 64K, 2M or 1G
             --> --page 3K
 
-            error[A001]: --vmm: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, perhaps with a version as in qemu=11.1
+            error[A001]: --vmm: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, custom, perhaps with a version as in qemu=11.1
             --> --vmm xen
 
             error[A001]: --vcpus: found `0`, expected a number of at least 1

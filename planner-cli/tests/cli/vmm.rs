@@ -101,7 +101,7 @@ fn words_that_are_no_vmm() {
         "vmm xen",
         expect![[r#"
             --- stderr
-            error[A001]: VMM: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, perhaps with a version as in qemu=11.1
+            error[A001]: VMM: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, custom, perhaps with a version as in qemu=11.1
             --> VMM xen
 
             --- exit 2

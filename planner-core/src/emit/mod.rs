@@ -11,14 +11,18 @@ pub mod shell;
 mod boot;
 mod cloud_hypervisor;
 mod crosvm;
+mod custom;
 mod firecracker;
 mod iommu;
+mod kernel_parameters;
 mod kvmtool;
 mod libvirt;
 mod machine;
 mod openvmm;
 mod parts;
 mod qemu;
+
+pub use kernel_parameters::kernel_parameters;
 
 use std::fmt;
 
@@ -50,6 +54,8 @@ words! {
         Firecracker = "firecracker",
         /// A shell command that runs OpenVMM.
         Openvmm = "openvmm",
+        /// The plan as a table in JSON, for a VMM that the guest's file describes.
+        Custom = "custom",
     }
 }
 
@@ -57,8 +63,8 @@ words! {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputFile {
     /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`, `crosvm.sh`,
-    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`. No two targets share
-    /// one.
+    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `layout.json`. No two
+    /// targets share one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,
@@ -121,6 +127,7 @@ pub fn emit(plan: &Plan, target: Target) -> Result<Vec<OutputFile>, Unsupported>
         Target::CloudHypervisorApi => cloud_hypervisor::api(plan),
         Target::Firecracker => firecracker::config(plan),
         Target::Openvmm => openvmm::command(plan),
+        Target::Custom => custom::layout(plan),
     }
 }
 
@@ -141,5 +148,6 @@ pub fn options(plan: &Plan) -> Vec<VmmOption> {
         VmmKind::CloudHypervisor => cloud_hypervisor::explained(plan),
         VmmKind::Firecracker => Vec::new(),
         VmmKind::Openvmm => openvmm::explained(plan),
+        VmmKind::Custom => custom::explained(plan),
     }
 }

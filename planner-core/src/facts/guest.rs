@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::custom::CustomVmm;
 use super::{Arch, words};
 use crate::addr::{Gpa, Span};
 use crate::diag::Origin;
@@ -71,6 +72,8 @@ words! {
         Firecracker = "firecracker",
         /// OpenVMM.
         Openvmm = "openvmm",
+        /// A VMM that the guest's file describes.
+        Custom = "custom",
     }
 }
 
@@ -89,6 +92,9 @@ pub struct VmmFact {
     /// CPU model in the VMM's own words: `host`, `neoverse-n1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu: Option<String>,
+    /// What a `custom` VMM can do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomVmm>,
     /// Where it was said.
     #[serde(skip)]
     pub origin: Origin,

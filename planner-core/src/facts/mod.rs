@@ -4,6 +4,7 @@
 //! first two. Names that refer to other facts are still names here; [`crate::host::Host`] resolves them.
 
 pub mod configured;
+pub mod custom;
 pub mod guest;
 pub mod host;
 pub mod pci;

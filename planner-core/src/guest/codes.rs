@@ -30,6 +30,13 @@ crate::diag::diagnostic_codes! {
     VMM_ARCH = "G011" Error "the planner has no such machine of this VMM"
         "The memory map of a guest depends on VMM and architecture; this combination is not among those that \
          `planner vmm` lists.";
+    DESCRIBED = "G013" Error "the description of the VMM contradicts itself"
+        "A `vmm custom { … }` says where its memory, its windows and its devices lie. They must not overlap, each needs a \
+         name of its own, memory is either movable or at fixed places, and a window that is moved must fit into the span \
+         in which it may lie.";
+    NOT_CUSTOM = "G014" Error "only a custom VMM is described"
+        "The planner has models of the VMMs that it knows by name; what they do is not for the description to say. \
+         `vmm custom { … }` describes any other.";
     NO_DEVICE = "G012" Note "no device is passed through"
         "Without a passed-through device the host's IOMMU reserves nothing in the guest. The plan is what the VMM \
          does by itself; `policy portable` plans for every device of the host.";

@@ -1,12 +1,14 @@
 //! What the guest needs, with every default filled in.
 
 pub mod codes;
+mod custom;
 pub mod resolve;
 
 use serde::{Deserialize, Serialize};
 
 use crate::addr::{Gpa, Span};
 use crate::facts::Arch;
+use crate::facts::custom::CustomVmm;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, NumaFact, Viommu, VmmKind};
 use crate::ids::PciAddress;
 use crate::size::{PageSize, Size};
@@ -29,6 +31,9 @@ pub struct GuestSpec {
     pub machine: String,
     /// CPU model in the VMM's own words.
     pub cpu: String,
+    /// What a `custom` VMM can do; nothing said binds nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub custom: Option<CustomVmm>,
     /// Memory at boot.
     pub memory: Size,
     /// Host pages behind it.
@@ -67,6 +72,7 @@ impl GuestSpec {
             arch: self.arch,
             machine: self.machine.clone(),
             cpu: self.cpu.clone(),
+            custom: self.custom.clone(),
             vcpus: self.vcpus,
             ipa_bits: self.ipa_bits,
             memory: self.memory,

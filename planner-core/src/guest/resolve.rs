@@ -32,6 +32,7 @@ pub fn resolve(facts: &GuestFacts, host: &Host) -> (Option<GuestSpec>, Vec<Diagn
         let origin = facts.vmm.as_ref().map_or(Origin::Unstated, |vmm| vmm.origin.clone());
         found.push(Diagnostic::new(&codes::VMM_ARCH, origin, format!("{kind} for {arch} is not known here")));
     }
+    found.extend(facts.vmm.iter().flat_map(super::custom::check));
     let memory = memory(facts, host, &mut found);
     let vcpus = facts.vcpus.unwrap_or(1).max(1);
     let pages = facts.memory.as_ref().and_then(|memory| memory.pages).unwrap_or(host.kernel.page_size);
@@ -45,6 +46,7 @@ pub fn resolve(facts: &GuestFacts, host: &Host) -> (Option<GuestSpec>, Vec<Diagn
         version: vmm.and_then(|vmm| vmm.version).unwrap_or_else(|| crate::vmm::newest(kind)),
         machine: vmm.and_then(|vmm| vmm.machine.clone()).unwrap_or_default(),
         cpu: vmm.and_then(|vmm| vmm.cpu.clone()).unwrap_or_default(),
+        custom: vmm.and_then(|vmm| vmm.custom.clone()),
         memory,
         pages,
         hotplug: facts.memory.as_ref().and_then(|memory| memory.hotplug).unwrap_or(Size::ZERO),

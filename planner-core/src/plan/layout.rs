@@ -4,7 +4,7 @@ use super::place::{GUEST_BLOCK, Solution};
 use super::problem::{Constraint, Demand, Problem, rule_reason};
 use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
 use crate::addr::{Gpa, Span};
-use crate::facts::guest::NumaFact;
+use crate::facts::guest::{NumaFact, VmmKind};
 use crate::size::Size;
 use crate::vmm::{self, Knob, MapRegion, MemoryMap, RegionKind};
 
@@ -140,7 +140,9 @@ fn regions(
 }
 
 fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
+    let named = |knob: &Knob| matches!(knob, Knob::Window { name, .. } if *name == region.name);
     let turned = match region.kind {
+        RegionKind::Mmio64 | RegionKind::Mmio32 if knobs.iter().any(named) => true,
         RegionKind::Mmio64 => knobs.iter().any(|knob| {
             matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. } | Knob::MaxPhysBits { .. })
         }),
@@ -167,7 +169,10 @@ fn warn_of_tolerated(problem: &Problem, plan: &mut Plan) {
 }
 
 fn add_warnings(problem: &Problem, plan: &mut Plan) {
-    add_module_warnings(plan);
+    // How a described VMM tells its guest of further pieces is its own affair.
+    if plan.guest.vmm != VmmKind::Custom {
+        add_module_warnings(plan);
+    }
     for disabled in &plan.disabled {
         let because = format!("the VMM leaves out `{}` without a word: {}", disabled.name, disabled.because);
         plan.warnings.push(rule_reason(rules::LEFT_OUT, because));

@@ -43,15 +43,21 @@ pub fn search(problem: &Problem) -> Option<Solution> {
     let gaps = u32::try_from(forbidden.len()).unwrap_or(u32::MAX).saturating_add(2);
     let most_pieces = most.unwrap_or(0).saturating_add(1).min(gaps);
     let boot_spans = variants.iter().map(|variant| spans_of(&variant.boot)).max().unwrap_or(1);
+    let clear_of = |variant: &Variant| match accepts(problem) {
+        true => forbidden.union(&vmm::kept_clear(&problem.request, &variant.knobs)),
+        false => forbidden.clone(),
+    };
+    let variants: Vec<(SpanSet<Gpa>, Variant)> =
+        variants.into_iter().map(|variant| (clear_of(&variant), variant)).collect();
     for pieces in 1..=most_pieces {
         if !could_fit(problem, &forbidden, boot_spans.saturating_add(pieces).saturating_sub(1)) {
             continue;
         }
         for align in alignments(problem) {
-            for variant in &variants {
-                let found = placements(problem, variant, &forbidden, pieces, align)
+            for (forbidden, variant) in &variants {
+                let found = placements(problem, variant, forbidden, pieces, align)
                     .into_iter()
-                    .find_map(|placement| accept(problem, variant, &forbidden, placement));
+                    .find_map(|placement| accept(problem, variant, forbidden, placement));
                 if found.is_some() {
                     return found;
                 }
@@ -147,7 +153,7 @@ fn variants(problem: &Problem) -> Option<Vec<Variant>> {
         default: Gpa::at(0),
         rule: rules::ANYWHERE,
     };
-    let accepts = problem.demands(|demand| *demand == Demand::VmmAccepts);
+    let accepts = accepts(problem);
     let mut variants = match vmm::variants(&problem.request) {
         Ok(variants) => variants,
         Err(_) if accepts => return None,
@@ -163,6 +169,11 @@ fn variants(problem: &Problem) -> Option<Vec<Variant>> {
         }
     }
     Some(variants)
+}
+
+/// Whether the VMM must accept the layout.
+fn accepts(problem: &Problem) -> bool {
+    problem.demands(|demand| *demand == Demand::VmmAccepts)
 }
 
 /// Modules anywhere. That some boot memory remains is the business of the rule on boot memory, not of this one.
@@ -295,6 +306,9 @@ fn split(
             forbidden.gaps(*within).filter_map(|gap| gap.shrink_to(align)).collect()
         }
     };
+    if let (BootRule::Movable { within, .. }, false) = (boot, rule.rule == rules::ANYWHERE) {
+        return pieces_anywhere(problem, *within, forbidden, align, modules).into_iter().collect();
+    }
     let mut found = Vec::new();
     // Whole blocks suffice for sizes: boot memory is worth more than modules of whole GiB.
     let grain = align.min(GUEST_BLOCK).max(rule.align);
@@ -319,6 +333,38 @@ fn split(
     found.sort_by_key(|placement| placement.modules.last().map(|span| span.last()));
     found
 }
+
+/// Memory in pieces at any addresses, of which the lowest is boot memory and must lie within a span.
+fn pieces_anywhere(
+    problem: &Problem,
+    within: Span<Gpa>,
+    forbidden: &SpanSet<Gpa>,
+    align: Size,
+    modules: u32,
+) -> Option<Placement> {
+    let memory = problem.guest.memory;
+    let area = Span::new(within.first(), Gpa::at(u64::MAX))?;
+    let placement = |boot: Span<Gpa>, modules: Vec<Span<Gpa>>| {
+        let base = Some(boot.first());
+        Placement { boot: vec![boot], modules, base, hotplug: Vec::new() }
+    };
+    let mut pieces = fill_gaps(forbidden, area, memory, align, modules.saturating_add(1))?.into_iter();
+    if let Some(boot) = pieces.next().filter(|&boot| within.covers(boot)) {
+        return Some(placement(boot, pieces.collect()));
+    }
+    let mut gaps: Vec<Span<Gpa>> = forbidden.gaps(within).filter_map(|gap| gap.shrink_to(align)).collect();
+    gaps.sort_by_key(|gap| std::cmp::Reverse(gap.size_bytes()));
+    gaps.truncate(BOOT_GAPS);
+    let split = gaps.into_iter().filter_map(|boot| {
+        let rest = memory.checked_sub(boot.size()?)?;
+        let above = Span::new(boot.last().checked_add(Size::from_bytes(1))?, Gpa::at(u64::MAX))?;
+        Some(placement(boot, fill_gaps(forbidden, above, rest, align, modules)?))
+    });
+    split.min_by_key(|placement| placement.modules.last().map(|span| span.last()))
+}
+
+/// So many of the largest gaps are tried for boot memory that must lie within a span and cannot hold all of it.
+const BOOT_GAPS: usize = 16;
 
 /// Sizes of boot memory worth trying: the most that fits below the first forbidden byte, and what ends at a multiple of
 /// the area's alignment below a gap (the area for modules starts there, so a smaller boot memory can open that gap).

@@ -275,7 +275,7 @@ impl Problem {
 
     /// What the VMM can do.
     fn can(&self) -> vmm::Capabilities {
-        vmm::capabilities(self.request.kind, self.request.version, self.request.arch)
+        vmm::capabilities_of(&self.request)
     }
 
     /// Keeps BARs out of a set, for a VMM that would die of them.
@@ -343,10 +343,24 @@ impl Problem {
     }
 
     fn add_vmm_rules(&mut self) {
+        let name = vmm::describe(&self.request);
+        let fixed: Vec<(String, Span<Gpa>)> =
+            vmm::fixed_regions(&self.request).map(|(region, span)| (region.to_owned(), span)).collect();
+        for (region, span) in fixed {
+            let because = format!("{name} has {region} at {span}");
+            let reason = rule_reason(vmm::rules::CUSTOM_REGION, because);
+            self.keep_out([span].into_iter().collect(), reason);
+        }
+        let bits = self.request.custom.as_ref().and_then(|custom| custom.ipa_bits);
+        if let Some((bits, above)) = bits.and_then(|bits| Some((bits, above_bits(bits)?))) {
+            let because = format!("{name} handles {bits} bits of guest-physical address");
+            let reason = rule_reason(vmm::rules::CUSTOM_LIMIT, because);
+            self.keep_out([above].into_iter().collect(), reason);
+        }
         for (demand, reason) in super::place::vmm_rules(&self.request) {
             self.push(Constraint { demand, reason });
         }
-        if !self.bars.is_empty() {
+        if !self.bars.is_empty() && vmm::has_windows(&self.request) {
             let because = super::place::bar_room(&self.request, &self.bars);
             self.push(Constraint { demand: Demand::BarRoom, reason: rule_reason(rules::BAR_ROOM, because) });
         }

@@ -53,12 +53,13 @@ pub fn newest(kind: VmmKind) -> Version {
         VmmKind::Openvmm => Version::new(2026, 10),
         VmmKind::CloudHypervisor => Version::new(53, 0),
         VmmKind::Firecracker => Version::new(1, 17),
+        VmmKind::Custom => Version::new(1, 0),
     }
 }
 
 /// Whether its version is a release, rather than the month of the tree that was read.
 pub(super) fn has_releases(kind: VmmKind) -> bool {
-    !matches!(kind, VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm)
+    !matches!(kind, VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom)
 }
 
 /// The oldest version with a model.
@@ -67,7 +68,7 @@ pub fn oldest(kind: VmmKind) -> Version {
     match kind {
         // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
         VmmKind::Qemu => Version::new(7, 0),
-        VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm => Version::new(0, 0),
+        VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
         // The layout files of the trees before were not compared.
         VmmKind::CloudHypervisor => Version::new(45, 0),
         // PCI, and with it the 64-bit window, came with 1.13.
@@ -78,7 +79,7 @@ pub fn oldest(kind: VmmKind) -> Version {
 /// The VMMs with a model, by architecture and machine type.
 #[must_use]
 pub fn known() -> &'static [Known] {
-    use VmmKind::{CloudHypervisor, Crosvm, Firecracker, Kvmtool, Openvmm, Qemu};
+    use VmmKind::{CloudHypervisor, Crosvm, Custom, Firecracker, Kvmtool, Openvmm, Qemu};
     const fn row(kind: VmmKind, arch: Arch, machine: &'static str) -> Known {
         Known { kind, arch, machine }
     }
@@ -100,6 +101,9 @@ pub fn known() -> &'static [Known] {
         row(Openvmm, Arch::Aarch64, "uefi"),
         row(Openvmm, Arch::X86_64, "linux"),
         row(Openvmm, Arch::X86_64, "uefi"),
+        row(Custom, Arch::Aarch64, ""),
+        row(Custom, Arch::X86_64, ""),
+        row(Custom, Arch::Riscv64, ""),
     ];
     ROWS
 }
@@ -114,6 +118,34 @@ pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities
         VmmKind::CloudHypervisor => cloud_hypervisor(version),
         VmmKind::Firecracker => Capabilities { has_mmio64: true, ..NOTHING },
         VmmKind::Openvmm => openvmm(),
+        VmmKind::Custom => custom(),
+    }
+}
+
+/// What the VMM of this request can express; for a `custom` one, as far as its description binds it.
+#[must_use]
+pub fn capabilities_of(request: &Request) -> Capabilities {
+    let can = capabilities(request.kind, request.version, request.arch);
+    if request.kind != VmmKind::Custom {
+        return can;
+    }
+    let maps_bars = super::custom::maps_bars(request);
+    Capabilities { maps_bars, bar_map_failure_is_fatal: super::custom::dies(request), ..can }
+}
+
+/// What a description may grant.
+fn custom() -> Capabilities {
+    Capabilities {
+        passthrough: true,
+        moves_ram: true,
+        splits_ram: true,
+        moves_mmio32: true,
+        sizes_mmio64: true,
+        has_mmio64: true,
+        iommufd: true,
+        hotplug: true,
+        viommus: &[Viommu::None, Viommu::Virtio, Viommu::SmmuV3, Viommu::Intel],
+        ..NOTHING
     }
 }
 

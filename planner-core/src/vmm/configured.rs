@@ -47,6 +47,7 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
         arch,
         machine: if kind == VmmKind::Qemu { qemu_machine(facts, arch, machine) } else { machine },
         cpu,
+        custom: None,
         vcpus: cpus::most(facts),
         ipa_bits: setting
             .ipa_bits

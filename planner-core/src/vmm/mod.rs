@@ -12,6 +12,7 @@ mod cloud_hypervisor;
 mod crosvm;
 mod configured;
 mod configured_cpus;
+mod custom;
 mod describe;
 mod firecracker;
 mod fixed;
@@ -23,7 +24,7 @@ mod riscv_virt;
 pub mod rules;
 mod x86_cpu;
 
-pub use capabilities::{Capabilities, capabilities, known, newest, oldest};
+pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
 pub use configured::{Setting, configured_map, configured_request};
 pub use describe::{describe, machine_type};
 pub use qemu::ModuleArea;
@@ -32,9 +33,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::addr::{Gpa, Span};
 use crate::facts::Arch;
+use crate::facts::custom::CustomVmm;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::facts::words;
 use crate::size::{PageSize, Size};
+use crate::span_set::SpanSet;
 use crate::version::Version;
 
 words! {
@@ -94,6 +97,8 @@ pub struct Request {
     pub machine: String,
     /// CPU model in the VMM's own words; empty for the default (`host`).
     pub cpu: String,
+    /// What a `custom` VMM can do.
+    pub custom: Option<CustomVmm>,
     /// Number of virtual CPUs.
     pub vcpus: u32,
     /// Guest-physical address bits that the hypervisor offers (KVM), if known; with an emulated CPU the model decides.
@@ -114,7 +119,7 @@ pub struct Request {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(tag = "knob", rename_all = "kebab-case")]
 pub enum Knob {
-    /// kvmtool: RAM starts here.
+    /// kvmtool, `custom`: RAM starts here.
     RamBase {
         /// First address of RAM.
         at: Gpa,
@@ -151,6 +156,15 @@ pub enum Knob {
     },
     /// QEMU x86: size of the 64-bit PCI window.
     PciHole64Size {
+        /// The size.
+        size: Size,
+    },
+    /// `custom`: a window lies here.
+    Window {
+        /// Its name.
+        name: String,
+        /// First address.
+        start: Gpa,
         /// The size.
         size: Size,
     },
@@ -357,6 +371,7 @@ pub fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
         Model::CloudHypervisor => cloud_hypervisor::variants(request),
         Model::Firecracker => firecracker::variants(request),
         Model::Openvmm => openvmm::variants(request),
+        Model::Custom => custom::variants(request),
     }
 }
 
@@ -391,6 +406,7 @@ pub fn memory_map_given(
         Model::CloudHypervisor => cloud_hypervisor::memory_map(request, choice),
         Model::Firecracker => firecracker::memory_map(request, choice),
         Model::Openvmm => openvmm::memory_map(request, choice),
+        Model::Custom => custom::memory_map(request, choice),
     }?;
     map.regions.sort_by_key(|region| (region.span.first(), std::cmp::Reverse(region.span.last())));
     Ok(map)
@@ -410,6 +426,7 @@ pub fn check_machine(request: &Request) -> Vec<VmmError> {
         Ok(Model::CloudHypervisor) => cloud_hypervisor::check(request),
         Ok(Model::Firecracker) => firecracker::check(request),
         Ok(Model::Openvmm) => openvmm::check(request),
+        Ok(Model::Custom) => custom::variants(request).err().into_iter().collect(),
     }
 }
 
@@ -425,8 +442,31 @@ pub fn machine_name(request: &Request) -> Result<String, VmmError> {
         Model::Pc => pc::machine_name(request),
         Model::RiscvVirt => Ok("virt".into()),
         Model::Openvmm => openvmm::machine_name(request),
-        Model::Kvmtool | Model::Crosvm | Model::CloudHypervisor | Model::Firecracker => Ok(String::new()),
+        Model::Kvmtool | Model::Crosvm | Model::CloudHypervisor | Model::Firecracker | Model::Custom => {
+            Ok(String::new())
+        }
     }
+}
+
+/// What of the memory map memory must keep clear of wherever it is placed, with these knobs. Empty for VMMs whose rules on
+/// memory say it all.
+#[must_use]
+pub fn kept_clear(request: &Request, knobs: &[Knob]) -> SpanSet<Gpa> {
+    match request.kind {
+        VmmKind::Custom => custom::kept_clear(request, knobs),
+        _ => SpanSet::new(),
+    }
+}
+
+/// What a described VMM has at fixed addresses, with its name; nothing for others.
+pub fn fixed_regions(request: &Request) -> impl Iterator<Item = (&str, Span<Gpa>)> {
+    custom::fixed_regions(request).filter(|_| request.kind == VmmKind::Custom)
+}
+
+/// Whether anything is known of windows for BARs: nothing is of a VMM described without any.
+#[must_use]
+pub fn has_windows(request: &Request) -> bool {
+    request.kind != VmmKind::Custom || custom::has_windows(request)
 }
 
 /// Which model answers.
@@ -440,6 +480,7 @@ enum Model {
     CloudHypervisor,
     Firecracker,
     Openvmm,
+    Custom,
 }
 
 impl Model {
@@ -451,6 +492,7 @@ impl Model {
             (VmmKind::CloudHypervisor, _) => Self::CloudHypervisor,
             (VmmKind::Firecracker, _) => Self::Firecracker,
             (VmmKind::Openvmm, _) => Self::Openvmm,
+            (VmmKind::Custom, _) => Self::Custom,
             (VmmKind::Qemu, Arch::Aarch64) => Self::ArmVirt,
             (VmmKind::Qemu, Arch::X86_64) => Self::Pc,
             (VmmKind::Qemu, Arch::Riscv64) => Self::RiscvVirt,

@@ -224,6 +224,31 @@ rules! {
         "the machines linux and uefi of OpenVMM stand for the two ways that it boots",
         "Where RAM starts on arm64 depends on it.",
         "openvmm/openvmm_core/src/worker/dispatch.rs";
+    /// Memory of a described VMM.
+    CUSTOM_RAM = "M-CUSTOM-RAM",
+        "memory of a described VMM lies where its description lets it",
+        "`ram` names the spans that memory at boot fills in order, `movable` the one in which it may start anywhere.",
+        "vmm custom { ram … movable … }";
+    /// Pieces of memory of a described VMM.
+    CUSTOM_PIECES = "M-CUSTOM-PIECES",
+        "a described VMM takes memory in as many pieces as its description says",
+        "One unless `pieces` says otherwise. Each lies at a multiple of `align`, all but the first above the first.",
+        "vmm custom { pieces … align … }";
+    /// Fixed regions of a described VMM.
+    CUSTOM_REGION = "M-CUSTOM-REGION",
+        "memory keeps clear of what a described VMM has at fixed addresses",
+        "`region` and a `window` without a size name what lies there whatever the plan.",
+        "vmm custom { region … window … }";
+    /// Windows of a described VMM.
+    CUSTOM_WINDOW = "M-CUSTOM-WINDOW",
+        "a window of a described VMM lies within the span that its description names",
+        "With a size it may lie anywhere in the span; the planner tries a few places from its start and the one at its end.",
+        "vmm custom { window … }";
+    /// Address bits of a described VMM.
+    CUSTOM_LIMIT = "M-CUSTOM-LIMIT",
+        "the layout must fit the address bits of a described VMM",
+        "`ipa` of the description bounds it, besides that of the host.",
+        "vmm custom { ipa … }";
     /// No machine types.
     NO_MACHINES = "M-NO-MACHINES",
         "this VMM has no machine types",

@@ -3,6 +3,9 @@
 use planner_core::addr::{Address, BusAddr, Gpa, Hpa, Iova, Span};
 use planner_core::diag::Origin;
 use planner_core::facts::Arch;
+use planner_core::facts::custom::{
+    BarMapping, CustomRegion, CustomRegionKind, CustomVmm, CustomWindow, CustomWindowKind,
+};
 use planner_core::facts::guest::{
     AvoidFact, GuestFacts, HazardPolicy, LayoutPolicy, MemoryFact, NumaFact, PassFact, Viommu, VmmFact,
     VmmKind,
@@ -487,10 +490,34 @@ fn memory() -> impl Strategy<Value = MemoryFact> {
     )
 }
 
+/// The description of a VMM, if anything is said.
+fn custom() -> impl Strategy<Value = Option<CustomVmm>> {
+    let size = || option::of(number().prop_map(Size::from_bytes));
+    let region = (text(), span::<Gpa>(), word(CustomRegionKind::WORDS))
+        .prop_map(|(name, span, kind)| CustomRegion { name, span, kind });
+    let window = (text(), word(CustomWindowKind::WORDS), span::<Gpa>(), size(), size())
+        .prop_map(|(name, kind, span, size, most)| CustomWindow { name, kind, span, size, most });
+    let numbers = (size(), option::of(0..65_u32), option::of(bits()), option::of(word(BarMapping::WORDS)));
+    let spans = (vec(span::<Gpa>(), 0..3), option::of(span::<Gpa>()));
+    (spans, numbers, vec(region, 0..3), vec(window, 0..3)).prop_map(
+        |((ram, movable), (align, pieces, ipa_bits, bars), regions, windows)| {
+            let custom = CustomVmm { ram, movable, align, pieces, regions, windows, ipa_bits, bars };
+            Some(custom).filter(|custom| *custom != CustomVmm::default())
+        },
+    )
+}
+
 /// Any guest that nothing is wrong with.
 pub(crate) fn guest() -> impl Strategy<Value = GuestFacts> {
-    let vmm = (word(VmmKind::WORDS), option::of(version()), option::of(text()), option::of(text()))
-        .prop_map(|(kind, version, machine, cpu)| VmmFact { kind, version, machine, cpu, origin: NOBODY });
+    let vmm = (word(VmmKind::WORDS), option::of(version()), option::of(text()), option::of(text()), custom())
+        .prop_map(|(kind, version, machine, cpu, custom)| VmmFact {
+            kind,
+            version,
+            machine,
+            cpu,
+            custom,
+            origin: NOBODY,
+        });
     let pass = proptest::collection::btree_set(pci(), 0..14);
     let avoid = vec(span::<Gpa>().prop_map(|span| AvoidFact { span, origin: NOBODY }), 0..3);
     let words = (

@@ -167,6 +167,7 @@ pub(crate) fn guest(name: &str, vmm: VmmKind, version: Version) -> GuestSpec {
         version,
         machine: "virt".into(),
         cpu: "host".into(),
+        custom: None,
         memory: Size::gib(4),
         pages: page(),
         hotplug: Size::from_bytes(0),

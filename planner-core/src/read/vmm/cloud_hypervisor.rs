@@ -221,7 +221,8 @@ fn item(name: &str, word: &Word) -> Node {
 fn facts(root: &Node, version: Option<Version>, sink: &mut Sink) -> ConfiguredFacts {
     let mut facts = ConfiguredFacts { accelerator: Some(Accelerator::Kvm), ..ConfiguredFacts::default() };
     facts.guest.origin = root.origin.clone();
-    let vmm = |kind| VmmFact { kind, version, machine: None, cpu: None, origin: root.origin.clone() };
+    let vmm =
+        |kind| VmmFact { kind, version, machine: None, cpu: None, custom: None, origin: root.origin.clone() };
     facts.guest.vmm = value_of(VmmKind::WORDS, "cloud-hypervisor").map(vmm);
     if facts.guest.vmm.is_none() {
         sink.say(&codes::NO_MODEL, root.origin.clone(), "the planner has no model of cloud-hypervisor");

@@ -103,7 +103,8 @@ pub fn read(words: &[Word], version: Option<Version>) -> (ConfiguredFacts, Vec<D
     let origin = words.first().map(|word| word.origin.clone()).unwrap_or_default();
     let mut facts = ConfiguredFacts { accelerator: Some(Accelerator::Kvm), ..ConfiguredFacts::default() };
     facts.guest.origin = origin.clone();
-    let vmm = |kind| VmmFact { kind, version, machine: None, cpu: None, origin: origin.clone() };
+    let vmm =
+        |kind| VmmFact { kind, version, machine: None, cpu: None, custom: None, origin: origin.clone() };
     facts.guest.vmm = value_of(VmmKind::WORDS, "crosvm").map(vmm);
     if facts.guest.vmm.is_none() {
         sink.say(&codes::NO_MODEL, origin, "the planner has no model of crosvm");

@@ -75,7 +75,8 @@ pub fn read(words: &[Word], version: Option<Version>) -> (ConfiguredFacts, Vec<D
     let origin = program.map(|word| word.origin.clone()).unwrap_or_default();
     let mut facts = ConfiguredFacts { accelerator: Some(Accelerator::Kvm), ..ConfiguredFacts::default() };
     facts.guest.origin = origin.clone();
-    facts.guest.vmm = Some(VmmFact { kind: VmmKind::Kvmtool, version, machine: None, cpu: None, origin });
+    facts.guest.vmm =
+        Some(VmmFact { kind: VmmKind::Kvmtool, version, machine: None, cpu: None, custom: None, origin });
     for option in options(words.get(1..).unwrap_or_default()) {
         read_option(&option, &mut facts, &mut sink);
     }

@@ -242,6 +242,7 @@ impl Line {
             version: self.version,
             machine: machine::text(self),
             cpu: machine::cpu(self),
+            custom: None,
             origin: self.origin.clone(),
         });
         if let Some(pair) =

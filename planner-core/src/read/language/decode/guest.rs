@@ -2,6 +2,9 @@
 
 use super::{Node, Place, Value};
 use crate::facts::Arch;
+use crate::facts::custom::{
+    BarMapping, CustomRegion, CustomRegionKind, CustomVmm, CustomWindow, CustomWindowKind,
+};
 use crate::facts::guest::{
     AvoidFact, GuestFacts, HazardPolicy, LayoutPolicy, MemoryFact, NumaFact, PassFact, Viommu, VmmFact,
     VmmKind,
@@ -53,8 +56,38 @@ fn vmm(node: &Node, place: &Place) -> Option<VmmFact> {
         },
         machine: node.find("machine").and_then(|inner| inner.name("MACHINE")),
         cpu: node.find("cpu").and_then(|inner| inner.name("MODEL")),
+        custom: Some(custom(node)).filter(|custom| *custom != CustomVmm::default()),
         origin: place.of(node),
     })
+}
+
+fn custom(node: &Node) -> CustomVmm {
+    let region = |inner: &Node| {
+        Some(CustomRegion {
+            name: inner.name("NAME")?,
+            span: inner.span("SPAN")?,
+            kind: inner.word("KIND", CustomRegionKind::WORDS)?,
+        })
+    };
+    let window = |inner: &Node| {
+        Some(CustomWindow {
+            name: inner.name("NAME")?,
+            kind: inner.word("KIND", CustomWindowKind::WORDS)?,
+            span: inner.span("SPAN")?,
+            size: inner.size("SIZE"),
+            most: inner.size("MOST"),
+        })
+    };
+    CustomVmm {
+        ram: node.each("ram").filter_map(|inner| inner.span("SPAN")).collect(),
+        movable: node.find("movable").and_then(|inner| inner.span("SPAN")),
+        align: node.find("align").and_then(|inner| inner.size("SIZE")),
+        pieces: node.find("pieces").and_then(|inner| inner.number("N")),
+        regions: node.each("region").filter_map(region).collect(),
+        windows: node.each("window").filter_map(window).collect(),
+        ipa_bits: node.find("ipa").and_then(|inner| inner.number("N")),
+        bars: node.find("bars").and_then(|inner| inner.word("MAPPING", BarMapping::WORDS)),
+    }
 }
 
 fn memory(node: &Node, place: &Place) -> Option<MemoryFact> {

@@ -1,9 +1,15 @@
 //! What a `guest` block may hold.
 
-use super::{ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U32, YES_NO, many, may, must, words_of};
+use super::{
+    ARCHES, Block, Body, CLAUSE, Clause, Count, Shape, U32, YES_NO, many, may, must, option, words_of,
+};
+use crate::facts::custom::{BarMapping, CustomRegionKind, CustomWindowKind};
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu, VmmKind};
 
 const VMMS: &[&str] = &words_of::<_, { VmmKind::WORDS.len() }>(VmmKind::WORDS);
+const REGIONS: &[&str] = &words_of::<_, { CustomRegionKind::WORDS.len() }>(CustomRegionKind::WORDS);
+const WINDOWS: &[&str] = &words_of::<_, { CustomWindowKind::WORDS.len() }>(CustomWindowKind::WORDS);
+const MAPPINGS: &[&str] = &words_of::<_, { BarMapping::WORDS.len() }>(BarMapping::WORDS);
 const VIOMMUS: &[&str] = &words_of::<_, { Viommu::WORDS.len() }>(Viommu::WORDS);
 const HAZARDS: &[&str] = &words_of::<_, { HazardPolicy::WORDS.len() }>(HazardPolicy::WORDS);
 const POLICIES: &[&str] = &words_of::<_, { LayoutPolicy::WORDS.len() }>(LayoutPolicy::WORDS);
@@ -135,6 +141,81 @@ static VMM: Block = Block {
             doc: "CPU model in the VMM's own words.",
             absent: "`host`",
             example: "cpu host",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "ram",
+            args: &[must("SPAN", Shape::Span)],
+            count: Count::Many,
+            doc: "Of a `custom` VMM, as all that follows: memory at boot fills these spans in order.",
+            absent: "it can be moved",
+            example: "ram 0x4000_0000 + 3G",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "movable",
+            args: &[must("SPAN", Shape::Span)],
+            doc: "Memory at boot is one piece anywhere in here.",
+            absent: "anywhere, where there is no `ram`",
+            example: "movable 0x8000_0000 + 1T",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "align",
+            args: &[must("SIZE", Shape::Size)],
+            doc: "Start and size of pieces at chosen addresses are multiples of this power of two.",
+            absent: "the size of the pages behind the memory",
+            example: "align 2M",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "pieces",
+            args: &[must("N", Shape::Number(64))],
+            doc: "In how many pieces the VMM takes memory: memory at boot, and the others above it at addresses of the \
+                  planner's choice.",
+            absent: "`1`; 64 without `ram` and `movable`",
+            example: "pieces 4",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "region",
+            args: &[must("NAME", Shape::Name), must("SPAN", Shape::Span), must("KIND", Shape::Word(REGIONS))],
+            count: Count::Many,
+            doc: "What else lies in the guest's address space.",
+            example: "region uart 0x900_0000 + 4K platform",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "window",
+            args: &[
+                must("NAME", Shape::Name),
+                must("KIND", Shape::Word(WINDOWS)),
+                must("SPAN", Shape::Span),
+                option(&["size"], "SIZE", Shape::Size),
+                option(&["most"], "MOST", Shape::Size),
+            ],
+            count: Count::Many,
+            doc: "A window for BARs. With a size it can be moved within the span; with a larger `most` it can be given the \
+                  doubles of that size, too.",
+            absent: "BARs are left out of account",
+            example: "window high mmio64 0x80_0000_0000 + 512G size 64G most 256G",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "ipa",
+            args: &[must("N", Shape::Bits(32, 64))],
+            doc: "The most guest-physical address bits that the VMM handles.",
+            absent: "those of the host",
+            example: "ipa 44 bits",
+            ..CLAUSE
+        },
+        Clause {
+            keyword: "bars",
+            args: &[must("MAPPING", Shape::Word(MAPPINGS))],
+            doc: "Whether the VMM maps BARs of passed devices into the IOMMU, and what it does when it cannot: it goes on \
+                  with a warning, or it dies.",
+            absent: "`none`",
+            example: "bars warns",
             ..CLAUSE
         },
     ],

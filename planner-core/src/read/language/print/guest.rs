@@ -4,6 +4,7 @@ use super::super::layout::{Entry, Line, text};
 use super::super::token::{quoted, spelled};
 use super::{bdfs, pages, range, round, span, yes};
 use crate::facts::GuestFacts;
+use crate::facts::custom::{CustomVmm, CustomWindow};
 use crate::facts::guest::{MemoryFact, NumaFact, VmmFact};
 
 /// The description of a guest, in canonical form. Reading it gives the same facts.
@@ -38,7 +39,31 @@ fn vmm(fact: &VmmFact) -> Line {
     let mut inner = Vec::new();
     inner.extend(fact.machine.as_ref().map(|machine| Line::new(format!("machine {}", spelled(machine)))));
     inner.extend(fact.cpu.as_ref().map(|cpu| Line::new(format!("cpu {}", spelled(cpu)))));
+    inner.extend(fact.custom.iter().flat_map(custom).map(Line::new));
     Line::new(format!("vmm {}{version}", fact.kind)).inline(inner)
+}
+
+fn custom(custom: &CustomVmm) -> Vec<String> {
+    let mut lines: Vec<String> = custom.ram.iter().map(|&ram| format!("ram {}", span(ram))).collect();
+    lines.extend(custom.movable.map(|within| format!("movable {}", span(within))));
+    lines.extend(custom.align.map(|align| format!("align {}", round(align))));
+    lines.extend(custom.pieces.map(|pieces| format!("pieces {pieces}")));
+    lines.extend(
+        custom
+            .regions
+            .iter()
+            .map(|region| format!("region {} {} {}", spelled(&region.name), span(region.span), region.kind)),
+    );
+    lines.extend(custom.windows.iter().map(window));
+    lines.extend(custom.ipa_bits.map(|bits| format!("ipa {bits} bits")));
+    lines.extend(custom.bars.map(|bars| format!("bars {bars}")));
+    lines
+}
+
+fn window(window: &CustomWindow) -> String {
+    let size = window.size.map(|size| format!(" size {}", round(size))).unwrap_or_default();
+    let most = window.most.map(|most| format!(" most {}", round(most))).unwrap_or_default();
+    format!("window {} {} {}{size}{most}", spelled(&window.name), window.kind, span(window.span))
 }
 
 fn memory(fact: &MemoryFact) -> Line {
