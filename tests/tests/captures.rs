@@ -11,6 +11,8 @@ mod conformance;
 mod faults;
 #[path = "captures/firmware.rs"]
 mod firmware;
+#[path = "captures/foretold.rs"]
+mod foretold;
 #[path = "captures/properties.rs"]
 mod properties;
 #[path = "captures/summary.rs"]

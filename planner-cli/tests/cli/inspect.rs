@@ -41,60 +41,60 @@ fn a_capture_is_told() {
     check(
         "inspect ../../../tests/captures/x86-7.3-noiommu.tar.gz --width 100",
         expect![[r#"
-        x86-7.3-noiommu: x86_64, Linux 7.3.4 with 4K pages
-          RAM about 4095 MiB in 3 pieces from 0x1000 to 0x1_7fff_ffff  40 bits of guest-physical address
-            unsafe interrupts are not allowed
+            x86-7.3-noiommu: x86_64, Linux 7.3.4 with 4K pages
+              RAM about 4095 MiB in 3 pieces from 0x1000 to 0x1_7fff_ffff  40 bits of guest-physical address
+                unsafe interrupts are not allowed
 
-        IOMMUs
-          none
+            IOMMUs
+              none
 
-        doorbells
-          none is known
+            doorbells
+              none is known
 
-        root complex pci0000:00: segment 0000, buses 00..=3f, 17 functions
-          window mem32  0xa_0000..=0xb_ffff (128 KiB)
-          window mem32  0x8000_0000..=0xafff_ffff (768 MiB)
-          window mem32  0xc000_0000..=0xfdff_ffff (992 MiB)
-          window mem32  0xfe40_0000..=0xfea9_9fff (6760 KiB)
-          window mem32  0xfea9_c000..=0xfebf_ffff (1424 KiB)
-          window mem64  0xc0_4000_0000..=0xc8_3fff_ffff (32 GiB)
-          ├─ 0000:00:00.0  8086:29c0  host bridge
-          ├─ 0000:00:01.0  1234:1111  VGA controller
-          ├─ 0000:00:02.0  1b36:000c  root port  bus 01
-          │  └─ 0000:01:00.0  8086:10d3  Ethernet controller
-          ├─ 0000:00:03.0  1b36:000c  root port  bus 02
-          │  └─ 0000:02:00.0  1b36:0010  NVMe controller
-          ├─ 0000:00:04.0  1b36:000c  root port  bus 03
-          │  └─ 0000:03:00.0  8086:10c9  Ethernet controller  0 of 7 virtual functions
-          ├─ 0000:00:05.0  1b36:000c  root port  buses 04..=05
-          │  └─ 0000:04:00.0  1b36:000e  PCIe-to-PCI bridge  bus 05
-          │     ├─ 0000:05:01.0  8086:100e  Ethernet controller
-          │     └─ 0000:05:02.0  1af4:1000  Ethernet controller
-          ├─ 0000:00:06.0  8086:10d3  Ethernet controller
-          ├─ 0000:00:07.0  1b36:000b  host bridge
-          ├─ 0000:00:1f.0  8086:2918  ISA bridge
-          ├─ 0000:00:1f.2  8086:2922  SATA controller
-          └─ 0000:00:1f.3  8086:2930  SMBus
+            root complex pci0000:00: segment 0000, buses 00..=3f, 17 functions
+              window mem32  0xa_0000..=0xb_ffff (128 KiB)
+              window mem32  0x8000_0000..=0xafff_ffff (768 MiB)
+              window mem32  0xc000_0000..=0xfdff_ffff (992 MiB)
+              window mem32  0xfe40_0000..=0xfea9_9fff (6760 KiB)
+              window mem32  0xfea9_c000..=0xfebf_ffff (1424 KiB)
+              window mem64  0xc0_4000_0000..=0xc8_3fff_ffff (32 GiB)
+              ├─ 0000:00:00.0  8086:29c0  host bridge
+              ├─ 0000:00:01.0  1234:1111  VGA controller
+              ├─ 0000:00:02.0  1b36:000c  root port  bus 01
+              │  └─ 0000:01:00.0  8086:10d3  Ethernet controller
+              ├─ 0000:00:03.0  1b36:000c  root port  bus 02
+              │  └─ 0000:02:00.0  1b36:0010  NVMe controller
+              ├─ 0000:00:04.0  1b36:000c  root port  bus 03
+              │  └─ 0000:03:00.0  8086:10c9  Ethernet controller  0 of 7 virtual functions
+              ├─ 0000:00:05.0  1b36:000c  root port  buses 04..=05
+              │  └─ 0000:04:00.0  1b36:000e  PCIe-to-PCI bridge  bus 05
+              │     ├─ 0000:05:01.0  8086:100e  Ethernet controller
+              │     └─ 0000:05:02.0  1af4:1000  Ethernet controller
+              ├─ 0000:00:06.0  8086:10d3  Ethernet controller
+              ├─ 0000:00:07.0  1b36:000b  host bridge
+              ├─ 0000:00:1f.0  8086:2918  ISA bridge
+              ├─ 0000:00:1f.2  8086:2922  SATA controller
+              └─ 0000:00:1f.3  8086:2930  SMBus
 
-        root complex pci0000:40: segment 0000, buses 40..=ff, 4 functions
-          window mem32  0xfe00_0000..=0xfe3f_ffff (4 MiB)
-          window mem32  0xfea9_a000..=0xfea9_bfff (8 KiB)
-          window mem64  0xc0_0000_0000..=0xc0_3fff_ffff (1 GiB)
-          ├─ 0000:40:00.0  1b36:000c  root port  bus 41
-          │  └─ 0000:41:00.0  1b36:0010  NVMe controller
-          └─ 0000:40:01.0  1b36:000c  root port  bus 42
-             └─ 0000:42:00.0  8086:10d3  Ethernet controller
+            root complex pci0000:40: segment 0000, buses 40..=ff, 4 functions
+              window mem32  0xfe00_0000..=0xfe3f_ffff (4 MiB)
+              window mem32  0xfea9_a000..=0xfea9_bfff (8 KiB)
+              window mem64  0xc0_0000_0000..=0xc0_3fff_ffff (1 GiB)
+              ├─ 0000:40:00.0  1b36:000c  root port  bus 41
+              │  └─ 0000:41:00.0  1b36:0010  NVMe controller
+              └─ 0000:40:01.0  1b36:000c  root port  bus 42
+                 └─ 0000:42:00.0  8086:10d3  Ethernet controller
 
-        IOMMU groups: none
+            IOMMU groups: none
 
-        missing or doubtful
-          C030  no IOMMU groups  sys/kernel/iommu_groups
-        --- stderr
-        warning[C030]: `sys/kernel/iommu_groups` is empty: what is reserved is predicted, and no device can be passed through
-        --> sys/kernel/iommu_groups
+            missing or doubtful
+              C030  no IOMMU groups  sys/kernel/iommu_groups
+            --- stderr
+            warning[C030]: `sys/kernel/iommu_groups` is empty: groups, and what they reserve, are predicted from what firmware says
+            --> sys/kernel/iommu_groups
 
-        --- exit 0
-    "#]],
+            --- exit 0
+        "#]],
     );
 }
 

@@ -84,7 +84,22 @@ pub(super) fn notes(subject: &Subject<'_>) -> Vec<Finding> {
             &bell.origin,
         ));
     }
+    notes.extend(reported_by_hypervisor(subject));
     notes
+}
+
+/// What a prediction cannot hold: regions that the hypervisor reports to the driver of a virtio-iommu.
+fn reported_by_hypervisor(subject: &Subject<'_>) -> Option<Finding> {
+    let Subject { machine, group, devices, .. } = subject;
+    let is_virtio = |device: &&&Device| machine.model(device) == Some(IommuModel::VirtioIommu);
+    let device = devices.iter().find(is_virtio).filter(|_| group.listed.is_none())?;
+    let because = format!(
+        "the hypervisor reports to the virtio-iommu of {} what it reserves, and no table tells it: QEMU reports where MSIs \
+         go (0xfee0_0000..=0xfeef_ffff on x86, the page of the ITS on Arm), which takes the place of the MSI window; \
+         reserved_regions of a running kernel lists it",
+        device.address
+    );
+    Some(finding(&rules::VIOMMU_RESV, because, &device.origin))
 }
 
 fn finding(rule: &'static Rule, because: String, origin: &Origin) -> Finding {

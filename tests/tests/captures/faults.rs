@@ -199,19 +199,19 @@ fn no_groups_at_all() {
     check(
         &without(&sound(), "sys/kernel/iommu_groups"),
         &expect![[r#"
-        - group 0  DMA  0000:00:00.0  [0x800_0000..=0x80f_ffff msi]
-        - group 1  DMA  0000:00:02.0  [0x800_0000..=0x80f_ffff msi]
-        - group 2  DMA  0000:00:03.0  [0x800_0000..=0x80f_ffff msi]
-        - group 3  DMA  0000:00:04.0  [0x800_0000..=0x80f_ffff msi]
-        - group 4  DMA  0000:00:05.0  [0x800_0000..=0x80f_ffff msi]
-        - group 5  DMA  0000:00:06.0  [0x800_0000..=0x80f_ffff msi]
-        - group 6  DMA  0000:00:07.0  [0x800_0000..=0x80f_ffff msi]
-        - group 7  DMA  0000:01:00.0  [0x800_0000..=0x80f_ffff msi]
-        - group 8  DMA  0000:02:00.0  [0x800_0000..=0x80f_ffff msi]
-        - group 9  DMA  0000:03:00.0  [0x800_0000..=0x80f_ffff msi]
-        - group 10  DMA  0000:04:00.0  0000:05:01.0  [0x800_0000..=0x80f_ffff msi]
-        warning[C030] sys/kernel/iommu_groups: `sys/kernel/iommu_groups` is not in the capture: what is reserved is predicted, and no device can be passed through
-    "#]],
+            - group 0  DMA  0000:00:00.0  [0x800_0000..=0x80f_ffff msi]
+            - group 1  DMA  0000:00:02.0  [0x800_0000..=0x80f_ffff msi]
+            - group 2  DMA  0000:00:03.0  [0x800_0000..=0x80f_ffff msi]
+            - group 3  DMA  0000:00:04.0  [0x800_0000..=0x80f_ffff msi]
+            - group 4  DMA  0000:00:05.0  [0x800_0000..=0x80f_ffff msi]
+            - group 5  DMA  0000:00:06.0  [0x800_0000..=0x80f_ffff msi]
+            - group 6  DMA  0000:00:07.0  [0x800_0000..=0x80f_ffff msi]
+            - group 7  DMA  0000:01:00.0  [0x800_0000..=0x80f_ffff msi]
+            - group 8  DMA  0000:02:00.0  [0x800_0000..=0x80f_ffff msi]
+            - group 9  DMA  0000:03:00.0  [0x800_0000..=0x80f_ffff msi]
+            - group 10  DMA  0000:04:00.0  0000:05:01.0  [0x800_0000..=0x80f_ffff msi]
+            warning[C030] sys/kernel/iommu_groups: `sys/kernel/iommu_groups` is not in the capture: groups, and what they reserve, are predicted from what firmware says
+        "#]],
     );
 }
 
@@ -392,7 +392,7 @@ fn directories_in_place_of_links_lose_the_host_bridge() {
             help: say which kernel runs there: `--kernel 6.12`
         warning[C041] proc/iomem: the capture holds no `proc/iomem`: RAM and the windows of host bridges are not known
         warning[C055] sys/bus/pci/devices/0000:00:06.0: the host bridge of 0000:00:06.0 is not in the capture
-        warning[C030] sys/kernel/iommu_groups: `sys/kernel/iommu_groups` is not in the capture: what is reserved is predicted, and no device can be passed through
+        warning[C030] sys/kernel/iommu_groups: `sys/kernel/iommu_groups` is not in the capture: groups, and what they reserve, are predicted from what firmware says
     "#]].assert_eq(&of(&host, &diagnostics));
 }
 

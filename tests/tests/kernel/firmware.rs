@@ -325,15 +325,16 @@ fn a_virtio_iommu_that_reports_the_its() {
     check(
         &host,
         expect![[r#"
-        group 0: 0000:01:00.0
-          Predicted 0x800_0000..=0x80f_ffff sw-msi K-VIOMMUMSI
-          aperture 0x0..=0xffff_ffff_ffff
-          type1 [0x0..=0x7ff_ffff, 0x810_0000..=0xffff_ffff_ffff] pages 0xfffffffffffff000
-          iommufd [0x0..=0x7ff_ffff, 0x810_0000..=0xffff_ffff_ffff] alignment 4 KiB
-          msi window 0x800_0000..=0x80f_ffff holds 256 pages
-            0x809_0040 at 0x800_0040
-          note K-VIOMMUAPER: the aperture of IOMMU iommu0 was not said: 48 bits are assumed
-    "#]],
+            group 0: 0000:01:00.0
+              Predicted 0x800_0000..=0x80f_ffff sw-msi K-VIOMMUMSI
+              aperture 0x0..=0xffff_ffff_ffff
+              type1 [0x0..=0x7ff_ffff, 0x810_0000..=0xffff_ffff_ffff] pages 0xfffffffffffff000
+              iommufd [0x0..=0x7ff_ffff, 0x810_0000..=0xffff_ffff_ffff] alignment 4 KiB
+              msi window 0x800_0000..=0x80f_ffff holds 256 pages
+                0x809_0040 at 0x800_0040
+              note K-VIOMMUAPER: the aperture of IOMMU iommu0 was not said: 48 bits are assumed
+              note K-VIOMMURESV: the hypervisor reports to the virtio-iommu of 0000:01:00.0 what it reserves, and no table tells it: QEMU reports where MSIs go (0xfee0_0000..=0xfeef_ffff on x86, the page of the ITS on Arm), which takes the place of the MSI window; reserved_regions of a running kernel lists it
+        "#]],
     );
     let host = with_listing(host, "0x0000000008090000 0x000000000809ffff msi\n");
     check(

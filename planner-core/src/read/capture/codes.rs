@@ -65,7 +65,8 @@ crate::diag::diagnostic_codes! {
         "no IOMMU groups"
         "`sys/kernel/iommu_groups` is missing or empty. Either the host has no IOMMU, or it is switched off in \
          firmware or on the command line, or its driver has not loaded, or the directory was not captured. \
-         Without groups no device can be passed through; what would be reserved is predicted, not read.";
+         Groups are then predicted from the tables or the device tree of the firmware and from configuration space, and so \
+         is what they reserve; where firmware names no IOMMU either, no device can be passed through.";
     BAD_REGION = "C031" Warning
         "a line of reserved_regions cannot be read"
         "The kernel prints one region per line: first address, last address, kind (`0x0000000008000000 \

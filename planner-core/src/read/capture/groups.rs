@@ -17,7 +17,7 @@ pub(super) fn groups(tree: &Tree, log: &mut Log) -> Vec<GroupFact> {
     if names.is_empty() {
         let state = if tree.exists(PATH) { "is empty" } else { "is not in the capture" };
         let message =
-            format!("`{PATH}` {state}: what is reserved is predicted, and no device can be passed through");
+            format!("`{PATH}` {state}: groups, and what they reserve, are predicted from what firmware says");
         log.push(Diagnostic::new(&codes::NO_GROUPS, Origin::file(PATH), message));
     }
     let mut groups: Vec<GroupFact> = names.into_iter().filter_map(|name| group(tree, name, log)).collect();
