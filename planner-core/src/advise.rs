@@ -72,7 +72,10 @@ impl Scene<'_> {
         }
         fixes.extend(self.unsafe_interrupts());
         fixes.extend(self.other_kernels());
-        fixes.extend(self.other_hypervisor());
+        // Another hypervisor is much to ask: it is told when nothing else helps.
+        if fixes.is_empty() {
+            fixes.extend(self.other_hypervisor());
+        }
         fixes
     }
 
@@ -121,7 +124,7 @@ impl Scene<'_> {
         (self.guest.viommu != Viommu::None).then(|| self.try_guest(2, change, &guest)).flatten()
     }
 
-    /// The host under another hypervisor, whose IOMMU driver refuses less than Linux's VFIO: the most that can be asked.
+    /// The host under another hypervisor, whose IOMMU driver refuses less than Linux's VFIO.
     fn other_hypervisor(&self) -> Option<Fix> {
         let mut others = vmm::known().iter().filter(|known| {
             known.kind == VmmKind::Xen && known.arch == self.guest.arch && self.guest.vmm != known.kind
@@ -175,8 +178,7 @@ impl Scene<'_> {
     }
 
     fn is_this_machine(&self, machine: &str) -> bool {
-        let asked = self.guest.machine.split(',').next().unwrap_or_default();
-        asked.is_empty() || asked.starts_with(machine)
+        vmm::machine_type(&self.guest.request()).starts_with(machine)
     }
 
     /// The guest with the largest memory with which it fits, by bisection; less memory never makes a plan impossible.

@@ -10,7 +10,7 @@ use crate::facts::guest::{HazardPolicy, LayoutPolicy};
 use crate::facts::host::BarKind;
 use crate::guest::GuestSpec;
 use crate::host::Host;
-use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
+use crate::kernel::{GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
 use crate::span_set::SpanSet;
@@ -146,8 +146,8 @@ fn check_usable(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut
 
 fn can_be_mapped(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> bool {
     if !vmm::uses_vfio(guest.vmm) {
-        let regions = group.reserved.iter().filter(|region| region.kind != ResvKind::SoftwareMsi);
-        let mut spans = regions.filter_map(|region| region.span());
+        let regions = group.reserved.iter().filter(|region| !region.is_of_linux());
+        let mut spans = regions.filter_map(ReservedRegion::span);
         return group.aperture.covers(iova) && !spans.any(|span| span.overlaps(iova));
     }
     let usable: &[Span<Iova>] = match &group.iommufd {
@@ -159,11 +159,14 @@ fn can_be_mapped(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> bo
 }
 
 fn region_hit(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> String {
-    let ignored =
-        if vmm::uses_vfio(guest.vmm) { ResvKind::DirectRelaxable } else { ResvKind::SoftwareMsi };
-    let hit = group.reserved.iter().find(|region| {
-        region.kind != ignored && region.span().is_some_and(|span| span.overlaps(iova))
-    });
+    let counts = |region: &ReservedRegion| match vmm::uses_vfio(guest.vmm) {
+        true => region.kind != ResvKind::DirectRelaxable,
+        false => !region.is_of_linux(),
+    };
+    let hit = group
+        .reserved
+        .iter()
+        .find(|region| counts(region) && region.span().is_some_and(|span| span.overlaps(iova)));
     match hit {
         Some(region) => format!("{}..={} is reserved [{}]", region.start, region.end, region.rule),
         None => format!("its IOMMU translates {} only", group.aperture),
@@ -218,7 +221,8 @@ fn check_host_memory(host: &Host, guest: &GuestSpec, plan: &Plan, found: &mut Ve
     }
     let ram: SpanSet<Gpa> = host.ram.iter().map(|bank| bank.span.cast()).collect();
     for piece in plan.ram.iter().filter(|piece| !ram.covers(piece.span)) {
-        let message = format!("{} at {} is no RAM of the host, whose addresses it has", piece.name, piece.span);
+        let message =
+            format!("{} at {} is no RAM of the host, whose addresses it has", piece.name, piece.span);
         violation(found, "V002", message);
     }
 }

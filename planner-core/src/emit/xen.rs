@@ -103,7 +103,8 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
         return lacks("memory modules");
     }
     if !guest.numa.is_empty() {
-        return lacks("NUMA nodes that the planner writes");
+        let because = "the planner writes no vnuma= for Xen";
+        return Err(Unsupported::new(because, "plan again without NUMA, or with --vmm qemu"));
     }
     if guest.viommu != Viommu::None {
         return lacks(&format!("{} IOMMU for its guest", guest.viommu));

@@ -15,8 +15,9 @@ use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::{PieceKind, Plan, VmmOption};
 use crate::size::Size;
 use crate::vmm::Knob;
-use crate::vmm::xen_dom0less::BANKS;
 
+/// xen/include/public/arch-arm.h, `GUEST_RAM0_BASE`, `GUEST_RAM0_SIZE`, `GUEST_RAM1_BASE`, `GUEST_RAM1_SIZE`.
+const BANKS: [(u64, u64); 2] = [(0x4000_0000, 0xc000_0000), (0x2_0000_0000, 0xfe_0000_0000)];
 /// Of which `memory` counts.
 const KIB: u64 = 1 << 10;
 /// Longest name of a node, without its address (Devicetree Specification 0.4, 2.2.1).
@@ -91,14 +92,18 @@ fn cells(number: u64) -> String {
 
 /// Comments of a device tree run to the end of the line; a backslash there would join the next to it in a C preprocessor.
 fn comments(plan: &Plan) -> String {
-    let cells = "The cells of /chosen hold for the modules that stand there already, too: they need two of each.";
+    let cells =
+        "The cells of /chosen hold for the modules that stand there already, too: they need two of each.";
     let mut lines = vec![
         format!("The guest \"{}\" for Xen {}.", printable(&plan.guest.name), plan.vmm.version),
-        "Compile with `dtc -@ -I dts -O dtb`, and apply it to the device tree that the boot loader gives Xen.".to_owned(),
+        "Compile with `dtc -@ -I dts -O dtb -W no-avoid_unnecessary_addr_size`, and apply it to the device tree for Xen."
+            .to_owned(),
         cells.to_owned(),
     ];
     if is_direct_mapped(plan) {
-        lines.push("Nothing else may use this memory: no boot module, no reserved-memory, not dom0.".to_owned());
+        lines.push(
+            "Nothing else may use this memory: no boot module, no reserved-memory, not dom0.".to_owned(),
+        );
     }
     lines.iter().map(|line| format!("// {line}\n")).collect()
 }
@@ -145,7 +150,7 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
         return lacks("NUMA nodes");
     }
     if guest.viommu != Viommu::None || guest.iommufd {
-        return lacks("IOMMU and no iommufd");
+        return lacks("IOMMU for passed devices, and no iommufd");
     }
     let pieces = plan.ram.iter().any(|piece| piece.kind == PieceKind::Dimm);
     if (pieces && !is_direct_mapped(plan)) || !plan.hotplug.is_empty() {

@@ -5,8 +5,10 @@ use super::{DoorbellPlan, HostSummary, MsiPlan, Reason, VmmOption, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
+use crate::facts::host::IommuModel;
 use crate::guest::GuestSpec;
 use crate::host::{Device, Host};
+use crate::ids::PciAddress;
 use crate::kernel::msi::MsiCookie;
 use crate::kernel::{Basis, Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::size::Size;
@@ -108,6 +110,7 @@ impl Problem {
         problem.add_msi_overrun(reserved);
         problem.add_guest_wishes();
         problem.add_direct_map(host);
+        problem.warn_of_shared_memory(host);
         problem.add_vmm_rules();
         problem
     }
@@ -143,7 +146,9 @@ impl Problem {
     fn check_vmm(&mut self, passed: &[&Device]) {
         let (name, can) = (vmm::describe(&self.request), self.can());
         if !can.passthrough && !passed.is_empty() {
-            let because = format!("{name} passes no PCI devices of the host through");
+            // What Xen passes on arm64 is named in the device tree.
+            let what = if vmm::uses_vfio(self.guest.vmm) { "host devices" } else { "PCI functions" };
+            let because = format!("{name} passes no {what} through");
             self.blockers.push(rule_reason(rules::LACKS, because));
         }
         if !can.iommufd && self.guest.iommufd {
@@ -244,7 +249,7 @@ impl Problem {
 
     fn add_group(&mut self, group: &GroupReport) {
         for region in &group.reserved {
-            let Some(span) = region.span().filter(|_| self.minds(region.kind)) else {
+            let Some(span) = region.span().filter(|_| self.minds(region)) else {
                 continue;
             };
             let set: SpanSet<Gpa> = [span.cast()].into_iter().collect();
@@ -283,13 +288,13 @@ impl Problem {
         }
     }
 
-    /// Whether RAM must keep out of regions of this kind: of all but relaxable ones where Linux owns the IOMMU; where Xen
-    /// does, of those too, and not of the window in which Linux maps doorbells.
-    fn minds(&self, kind: ResvKind) -> bool {
+    /// Whether RAM must keep out of the region: of all but relaxable ones where Linux owns the IOMMU; where Xen does, of
+    /// those too, and not of what Linux reserves for itself.
+    fn minds(&self, region: &ReservedRegion) -> bool {
         if vmm::uses_vfio(self.guest.vmm) {
-            kind != ResvKind::DirectRelaxable
+            region.kind != ResvKind::DirectRelaxable
         } else {
-            kind != ResvKind::SoftwareMsi
+            !region.is_of_linux()
         }
     }
 
@@ -376,6 +381,27 @@ impl Problem {
         }
         let because = format!("{name} puts RAM at the addresses of RAM of the host, {}", in_words(&ram));
         self.keep_out(ram.complement(), rule_reason(rule, because));
+    }
+
+    /// Xen refuses a device that shares its region with another, unless it is told to be lax about it.
+    fn warn_of_shared_memory(&mut self, host: &Host) {
+        let intel = host.iommus.iter().any(|iommu| iommu.model == IommuModel::IntelVtd);
+        if vmm::uses_vfio(self.guest.vmm) || !intel {
+            return;
+        }
+        for region in host.firmware.iter().filter(|region| region.devices.len() > 1) {
+            let passed = |device: &&PciAddress| self.guest.pass.contains(*device);
+            let Some(device) = region.devices.iter().find(passed) else { continue };
+            let others: Vec<String> =
+                region.devices.iter().filter(|&other| other != device).map(ToString::to_string).collect();
+            let because = format!(
+                "firmware claims {} for {device} and for {}: Xen refuses to give {device} away (`It's disallowed to assign \
+                 … with shared RMRR`) unless its rdm_policy= is relaxed instead of strict",
+                region.span,
+                others.join(", ")
+            );
+            self.warnings.push(rule_reason(vmm::rules::XEN_RDM, because));
+        }
     }
 
     fn add_vmm_rules(&mut self) {

@@ -23,8 +23,8 @@ mod qemu;
 mod riscv_virt;
 pub mod rules;
 mod x86_cpu;
-pub(crate) mod xen_dom0less;
-pub(crate) mod xen_hvm;
+mod xen_dom0less;
+mod xen_hvm;
 
 pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
 pub use configured::{Setting, configured_map, configured_request};
@@ -499,8 +499,7 @@ pub fn uses_vfio(kind: VmmKind) -> bool {
 /// Whether the guest's RAM lies at the addresses of the host memory behind it.
 #[must_use]
 pub fn is_direct_mapped(request: &Request) -> bool {
-    request.kind == VmmKind::Xen
-        && xen_dom0less::machine(request) == Ok(xen_dom0less::Machine::DirectMap)
+    request.kind == VmmKind::Xen && xen_dom0less::machine(request) == Ok(xen_dom0less::Machine::DirectMap)
 }
 
 /// Whether anything is known of windows for BARs: nothing is of a VMM described without any.

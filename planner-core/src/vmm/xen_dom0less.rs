@@ -18,8 +18,7 @@ use crate::facts::Arch;
 use crate::size::Size;
 
 /// xen/include/public/arch-arm.h, `GUEST_RAM0_BASE`, `GUEST_RAM0_SIZE`, `GUEST_RAM1_BASE`, `GUEST_RAM1_SIZE`.
-pub(crate) const BANKS: [(u64, u64); 2] =
-    [(0x4000_0000, 0xc000_0000), (0x2_0000_0000, 0xfe_0000_0000)];
+const BANKS: [(u64, u64); 2] = [(0x4000_0000, 0xc000_0000), (0x2_0000_0000, 0xfe_0000_0000)];
 /// xen/include/public/arch-arm.h. A host with a GICv2 has its CPU interface at 0x300_2000, within `gicd`.
 const REGIONS: &[Row] = &[
     ("virtio-mmio", RegionKind::VirtioMmio, 0x200_0000, 0x10_0000),
@@ -109,13 +108,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
     let (boot, dimms) = match machine {
         Machine::DirectMap => (
             BootRule::Movable { within: Span::full(), align, default: Gpa::at(BANKS[0].0), rule },
-            Some(DimmRule {
-                align,
-                most: MOST_BANKS,
-                least_boot: FIRST_BANK,
-                area_align: Size::ZERO,
-                rule,
-            }),
+            Some(DimmRule { align, most: MOST_BANKS, least_boot: FIRST_BANK, area_align: Size::ZERO, rule }),
         ),
         _ => (fixed(), None),
     };
@@ -134,7 +127,9 @@ fn check_request(request: &Request) -> Result<Machine, VmmError> {
 }
 
 fn bank_spans() -> impl Iterator<Item = Span<Gpa>> {
-    BANKS.into_iter().filter_map(|(start, size)| Span::from_start_size(Gpa::at(start), Size::from_bytes(size)))
+    BANKS
+        .into_iter()
+        .filter_map(|(start, size)| Span::from_start_size(Gpa::at(start), Size::from_bytes(size)))
 }
 
 /// RAM at Xen's own banks (domain_build.c, `allocate_memory`).
@@ -162,17 +157,15 @@ fn direct_map(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmE
         _ => None,
     });
     let first = region("ram0", RegionKind::Ram, base.unwrap_or(Gpa::at(BANKS[0].0)), choice.boot);
-    let mut ram: Vec<MapRegion> = first.into_iter().collect();
+    let nowhere = || refusal(rules::XEN_STATIC_MEM, "d1: failed to acquire static memory: -22.");
+    let mut ram: Vec<MapRegion> = vec![first.ok_or_else(nowhere)?];
     ram.extend((1..).zip(&choice.dimms).map(|(index, dimm)| MapRegion {
         name: format!("ram{index}"),
         kind: RegionKind::Ram,
         span: dimm.span,
     }));
     if ram.len() > MOST_BANKS as usize {
-        return Err(refusal(
-            rules::XEN_STATIC_MEM,
-            "d1: exceed max number of supported guest memory banks.",
-        ));
+        return Err(refusal(rules::XEN_STATIC_MEM, "d1: exceed max number of supported guest memory banks."));
     }
     refuse_overlaps(&ram)?;
     Ok(ram)

@@ -18,7 +18,7 @@ use crate::span_set::SpanSet;
 
 const FOUR_GIB: Gpa = Gpa::at(0x1_0000_0000);
 /// xen/include/public/hvm/e820.h, `HVM_BELOW_4G_MMIO_LENGTH`: the hole unless told otherwise, and the smallest.
-pub(crate) const HOLE: Size = Size::mib(256);
+const HOLE: Size = Size::mib(256);
 /// xen/include/public/hvm/e820.h, `HVM_BELOW_4G_MMIO_START`, which is the largest hole, too (tools/xl/xl_parse.c,
 /// `parse_config_data`).
 const LARGEST_HOLE: Size = Size::mib(3840);
@@ -63,7 +63,7 @@ pub(super) fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap
     );
     regions.extend(ram);
     refuse_cut_pages(request, &regions, rules::XEN_HVM_RAM)?;
-    let needed_bits = qemu::bits_of(high.first());
+    let needed_bits = qemu::bits_of(high.last());
     Ok(MemoryMap { regions, needed_bits, takes_all_bits: true, ..MemoryMap::default() })
 }
 
@@ -73,10 +73,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
 }
 
 /// The default, then larger holes, among them those whose RAM ends just below what RAM must keep out of.
-pub(super) fn variants_around(
-    request: &Request,
-    forbidden: &SpanSet<Gpa>,
-) -> Result<Vec<Variant>, VmmError> {
+pub(super) fn variants_around(request: &Request, forbidden: &SpanSet<Gpa>) -> Result<Vec<Variant>, VmmError> {
     refuse(request)?;
     let below_4g = Span::new(Gpa::at(0), FOUR_GIB);
     let starts = below_4g.map(|span| forbidden.overlapping(span)).unwrap_or_default();
