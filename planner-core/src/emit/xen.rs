@@ -3,21 +3,20 @@
 //! Its strings stand in double quotes, within which a backslash takes away the meaning of a quote and of itself
 //! (tools/libs/util/libxlu_cfg_l.l, libxlu_cfg.c xlu__cfgl_dequote). A comment runs to the end of its line.
 //!
-//! Left out: `rdm="policy=…"` without a strategy, of which xl takes the strategy from memory that nobody wrote
-//! (tools/xl/xl_parse.c, parse_config_data: `libxl_rdm_reserve rdm;`); vNUMA.
+//! Left out: `rdm=`. xl drops it without a word where it has a policy, because `xlu_rdm_parse` (tools/libs/util/libxlu_pci.c)
+//! takes the success of `parse_rdm_policy` for a failure; where it has none, xl takes the policy from memory that nobody
+//! wrote (tools/xl/xl_parse.c, parse_config_data: `libxl_rdm_reserve rdm;`). So it is in 4.17 and in 4.20. The policy of
+//! each device is read well, and the plan needs no more. vNUMA is left out, too.
 
 use super::boot::{BEHIND_4G, boot_memory, boot_size, refuse_elsewhere};
 use super::parts::{file_name, has_modules, made_for, printable};
 use super::{OutputFile, Unsupported};
 use crate::addr::{Address, Gpa};
 use crate::facts::Arch;
-use crate::facts::guest::{LayoutPolicy, Viommu, VmmKind};
+use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::{Plan, VmmOption};
 use crate::size::{MIB, Size};
 use crate::vmm::Knob;
-
-/// What libxl does about reserved device memory of every device of the host.
-const RDM: &str = "strategy=host,policy=strict";
 
 /// `xl.cfg`.
 pub(super) fn config(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
@@ -36,9 +35,6 @@ pub(super) fn config(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     lines.push("vga = \"none\"".to_owned());
     if let Some(size) = hole(plan) {
         lines.push(format!("mmio_hole = {}", mebibytes("mmio_hole", size)?));
-    }
-    if guest.policy == LayoutPolicy::Portable {
-        lines.push(format!("rdm = {}", quote(RDM)));
     }
     let pass: Vec<String> =
         guest.pass.iter().map(|device| quote(&format!("{device},rdm_policy=strict"))).collect();

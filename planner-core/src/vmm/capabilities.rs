@@ -304,7 +304,7 @@ fn xen(arch: Arch) -> Capabilities {
         avoids_reserved: x86,
         maps_bars: x86,
         knobs: if x86 {
-            vec!["mmio_hole=", "rdm=", "rdm_mem_boundary=", "pci=[\"…,rdm_policy=\"]"]
+            vec!["mmio_hole=", "rdm_mem_boundary=", "pci=[\"…,rdm_policy=\"]"]
         } else {
             vec!["xen,static-mem", "direct-map"]
         },

@@ -228,8 +228,9 @@ rules! {
     XEN_HVM_RAM = "M-XEN-HVM-RAM",
         "RAM of a Xen HVM domain lies below the hole for MMIO and, the rest, from 4 GiB on",
         "The hole is 256 MiB unless mmio_hole= makes it larger. libxl makes RAM end where reserved device memory of a passed \
-         device starts, if that is above rdm_mem_boundary= (2048 MiB) and below 4 GiB; `rdm=\"strategy=host\"` does so for \
-         every device of the host. RAM from 4 GiB on is never moved.",
+         device starts, if that is above rdm_mem_boundary= (2048 MiB) and below 4 GiB. RAM from 4 GiB on is never moved. \
+         `rdm=\"strategy=host,policy=…\"` would do so for every device of the host, but xl drops it without a word, in \
+         4.17 and in 4.20.",
         "tools/libs/light/libxl_dom.c libxl__build_hvm, tools/libs/light/libxl_dm.c libxl__domain_device_construct_rdm";
     /// The hole.
     XEN_HVM_HOLE = "M-XEN-HVM-HOLE",

@@ -1,10 +1,10 @@
 //! Xen's HVM domains on x86: RAM below the hole for MMIO and, the rest, from 4 GiB on; hvmloader hands the BARs out.
 //!
 //! libxl ends RAM below 4 GiB at 3840 MiB, `mmio_hole=` lower. Where reserved device memory (an RMRR, an IVMD block) of a
-//! passed device, or with `rdm="strategy=host"` of any device, would lie in RAM and starts above `rdm_mem_boundary=`, libxl
-//! ends RAM there by itself (tools/libs/light/libxl_dm.c, `libxl__domain_device_construct_rdm`). What lies lower or above
-//! 4 GiB it never moves RAM for: with the policy `strict` it refuses the domain. The planner says the same end by
-//! `mmio_hole=`, which also serves windows that Xen knows nothing of, and leaves libxl nothing to move.
+//! passed device would lie in RAM and starts above `rdm_mem_boundary=`, libxl ends RAM there by itself
+//! (tools/libs/light/libxl_dm.c, `libxl__domain_device_construct_rdm`). What lies lower or above 4 GiB it never moves RAM
+//! for: with the policy `strict` it refuses the domain. The planner says the same end by `mmio_hole=`, which also serves
+//! windows that Xen knows nothing of, and leaves libxl nothing to move.
 //!
 //! Read in the trees of 4.17.5 and 4.20.3, which agree in every line that matters here. Left out: PV and PVH domains (the
 //! latter take no devices), vNUMA, the 128 KiB of VGA below 1 MiB, video memory (`vga="none"` has none).
