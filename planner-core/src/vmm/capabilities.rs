@@ -291,8 +291,8 @@ fn openvmm() -> Capabilities {
 }
 
 /// On x86 libxl keeps RAM below 4 GiB clear of reserved device memory, see [`super::xen_hvm`], and BARs lie in the page
-/// tables that the IOMMU shares (xen/drivers/passthrough/x86/hvm.c). On arm64 a domain gets no PCI function, only what its
-/// partial device tree names (docs/misc/arm/passthrough.txt; SUPPORT.md has "ARM/Non-PCI device passthrough" alone).
+/// tables that the IOMMU shares (xen/include/xen/iommu.h, `iommu_use_hap_pt`). On arm64 a domain gets no PCI function, only
+/// what its partial device tree names (docs/misc/arm/passthrough.txt; SUPPORT.md, "ARM/Non-PCI device passthrough").
 fn xen(arch: Arch) -> Capabilities {
     let x86 = arch == Arch::X86_64;
     Capabilities {

@@ -273,7 +273,7 @@ rules! {
     XEN_ARM_LIMIT = "M-XEN-ARM-LIMIT",
         "the memory map of a Xen domain must fit the address bits of stage 2",
         "They are those of the processors, or of the SMMUs where these have fewer.",
-        "xen/arch/arm/p2m.c setup_virt_paging, p2m_restrict_ipa_bits";
+        "xen/arch/arm/mmu/p2m.c setup_virt_paging, xen/arch/arm/p2m.c p2m_restrict_ipa_bits";
     /// vCPUs.
     XEN_VCPUS = "M-XEN-VCPUS",
         "Xen takes 128 vCPUs at most for an HVM domain and for a domain on arm64",

@@ -43,6 +43,9 @@ const BANK_ALIGN: Size = Size::mib(2);
 /// place_modules).
 const FIRST_BANK: Size = Size::mib(256);
 
+/// With which words Xen stops (static-memory.c, `assign_static_memory_11`); the first domain is `d1`.
+const REFUSED: &str = "Failed to assign requested static memory for direct-map domain d1.";
+
 /// How Xen lays a domain out, as its machine says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Machine {
@@ -157,7 +160,7 @@ fn direct_map(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmE
         _ => None,
     });
     let first = region("ram0", RegionKind::Ram, base.unwrap_or(Gpa::at(BANKS[0].0)), choice.boot);
-    let nowhere = || refusal(rules::XEN_STATIC_MEM, "d1: failed to acquire static memory: -22.");
+    let nowhere = || refusal(rules::XEN_STATIC_MEM, REFUSED);
     let mut ram: Vec<MapRegion> = vec![first.ok_or_else(nowhere)?];
     ram.extend((1..).zip(&choice.dimms).map(|(index, dimm)| MapRegion {
         name: format!("ram{index}"),
@@ -171,7 +174,8 @@ fn direct_map(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmE
     Ok(ram)
 }
 
-/// Two banks over the same memory: the second finds it taken (static-memory.c, `acquire_static_memory_bank`).
+/// Two banks over the same memory: the second finds it taken (static-memory.c, `acquire_static_memory_bank`). Xen 4.20 sees
+/// it earlier still, and stops with "Early FDT parsing failed (-22)" (bootfdt.c, check_reserved_regions_overlap).
 fn refuse_overlaps(ram: &[MapRegion]) -> Result<(), VmmError> {
     let mut spans: Vec<Span<Gpa>> = ram.iter().map(|region| region.span).collect();
     spans.sort_unstable();
@@ -179,10 +183,10 @@ fn refuse_overlaps(ram: &[MapRegion]) -> Result<(), VmmError> {
     if !clash {
         return Ok(());
     }
-    Err(refusal(rules::XEN_STATIC_MEM, "d1: failed to acquire static memory: -22."))
+    Err(refusal(rules::XEN_STATIC_MEM, REFUSED))
 }
 
-/// The bits of stage 2 are the host's (xen/arch/arm/p2m.c, `setup_virt_paging`).
+/// The bits of stage 2 are the host's (xen/arch/arm/mmu/p2m.c, `setup_virt_paging`).
 fn refuse_bits(request: &Request, needed: u8) -> Result<(), VmmError> {
     match request.ipa_bits.filter(|&offered| offered < needed) {
         None => Ok(()),
