@@ -39,9 +39,9 @@ const MOST_BANKS: u32 = 64;
 /// Xen asks for whole pages (static-memory.c, acquire_static_memory_bank); Linux wants its image at a multiple of 2 MiB
 /// (Documentation/arch/arm64/booting.rst), and Xen maps by 2 MiB what is aligned to it.
 const BANK_ALIGN: Size = Size::mib(2);
-/// The kernel, the device tree behind its first 128 MiB and the initrd lie in the first bank (xen/arch/arm/kernel.c,
-/// place_modules).
-const FIRST_BANK: Size = Size::mib(256);
+/// Kernel, device tree and initrd lie in the first bank (xen/arch/arm/kernel.c, place_modules): room for those of a
+/// distribution.
+const FIRST_BANK: Size = Size::mib(128);
 
 /// With which words Xen stops (static-memory.c, `assign_static_memory_11`); the first domain is `d1`.
 const REFUSED: &str = "Failed to assign requested static memory for direct-map domain d1.";
@@ -160,6 +160,10 @@ fn direct_map(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmE
         _ => None,
     });
     let first = region("ram0", RegionKind::Ram, base.unwrap_or(Gpa::at(BANKS[0].0)), choice.boot);
+    if choice.boot < FIRST_BANK.min(request.memory) {
+        let text = "Not enough memory in the first bank for the kernel+dtb+initrd";
+        return Err(refusal(rules::XEN_STATIC_MEM, text));
+    }
     let nowhere = || refusal(rules::XEN_STATIC_MEM, REFUSED);
     let mut ram: Vec<MapRegion> = vec![first.ok_or_else(nowhere)?];
     ram.extend((1..).zip(&choice.dimms).map(|(index, dimm)| MapRegion {

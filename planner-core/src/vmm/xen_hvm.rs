@@ -72,17 +72,19 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
     variants_around(request, &SpanSet::new())
 }
 
-/// The default, then larger holes, among them those whose RAM ends just below what RAM must keep out of.
+/// The default, then larger holes, among them the one whose RAM ends just below what it must keep out of.
 pub(super) fn variants_around(request: &Request, forbidden: &SpanSet<Gpa>) -> Result<Vec<Variant>, VmmError> {
     refuse(request)?;
     let below_4g = Span::new(Gpa::at(0), FOUR_GIB);
-    let starts = below_4g.map(|span| forbidden.overlapping(span)).unwrap_or_default();
-    let mut holes: Vec<Size> = starts.iter().filter_map(|span| hole_below(request, span.first())).collect();
+    // RAM that ends below the lowest of them is clear of all.
+    let lowest = below_4g.and_then(|span| forbidden.overlapping(span).first());
+    let mut holes: Vec<Size> =
+        lowest.and_then(|span| hole_below(request, span.first())).into_iter().collect();
     holes.extend(HOLES);
     holes.sort_unstable();
     holes.dedup();
-    let settings = std::iter::once(Vec::new())
-        .chain(holes.into_iter().take(MOST_HOLES).map(|size| vec![Knob::MmioHole { size }]));
+    let settings =
+        std::iter::once(Vec::new()).chain(holes.into_iter().map(|size| vec![Knob::MmioHole { size }]));
     let variant = |knobs: Vec<Knob>| {
         let spans = spans(low_end(&knobs)?);
         let boot = BootRule::Fixed { spans, rule: rules::XEN_HVM_RAM };
@@ -90,9 +92,6 @@ pub(super) fn variants_around(request: &Request, forbidden: &SpanSet<Gpa>) -> Re
     };
     settings.map(variant).collect()
 }
-
-/// So many holes are tried. More regions that RAM must keep out of below 4 GiB lie in no machine.
-const MOST_HOLES: usize = 64;
 
 /// What Xen would refuse about the machine.
 pub(super) fn check(request: &Request) -> Vec<VmmError> {
