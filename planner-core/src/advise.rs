@@ -20,7 +20,7 @@ pub struct Fix {
     /// What to change, in words.
     pub change: String,
     /// What it costs; smaller is cheaper. 1: a setting of the guest, 2: less memory or another VMM, 3: a device less or
-    /// a risk, 4: a setting of the host, 5: another kernel.
+    /// a risk, 4: a setting of the host, 5: another kernel or hypervisor.
     pub cost: u8,
     /// Whether a plan with the change was made and verified; the planner tells no other fixes.
     pub verified: bool,
@@ -72,6 +72,10 @@ impl Scene<'_> {
         }
         fixes.extend(self.unsafe_interrupts());
         fixes.extend(self.other_kernels());
+        // Another hypervisor is much to ask: it is told when nothing else helps.
+        if fixes.is_empty() {
+            fixes.extend(self.other_hypervisor());
+        }
         fixes
     }
 
@@ -120,11 +124,23 @@ impl Scene<'_> {
         (self.guest.viommu != Viommu::None).then(|| self.try_guest(2, change, &guest)).flatten()
     }
 
+    /// The host under another hypervisor, whose IOMMU driver refuses less than Linux's VFIO.
+    fn other_hypervisor(&self) -> Option<Fix> {
+        let mut others = vmm::known().iter().filter(|known| {
+            known.kind == VmmKind::Xen && known.arch == self.guest.arch && self.guest.vmm != known.kind
+        });
+        others.find_map(|known| {
+            let (name, guest) = self.on(known);
+            self.try_guest(5, format!("run the host under Xen, and use {name}"), &guest)
+        })
+    }
+
     /// Other VMMs that take the guest as it is; if there is none, those that take more of its memory than its own.
     fn other_vmms(&self) -> Vec<Fix> {
         let others = vmm::known().iter().filter(|known| {
             known.arch == self.guest.arch
                 && known.kind != VmmKind::Custom
+                && (known.kind != VmmKind::Xen || self.guest.vmm == VmmKind::Xen)
                 && !(known.kind == self.guest.vmm && self.is_this_machine(known.machine))
         });
         let others: Vec<(String, GuestSpec)> = others.map(|known| self.on(known)).collect();
@@ -162,8 +178,7 @@ impl Scene<'_> {
     }
 
     fn is_this_machine(&self, machine: &str) -> bool {
-        let asked = self.guest.machine.split(',').next().unwrap_or_default();
-        asked.is_empty() || asked.starts_with(machine)
+        vmm::machine_type(&self.guest.request()).starts_with(machine)
     }
 
     /// The guest with the largest memory with which it fits, by bisection; less memory never makes a plan impossible.

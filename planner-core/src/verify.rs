@@ -10,7 +10,7 @@ use crate::facts::guest::{HazardPolicy, LayoutPolicy};
 use crate::facts::host::BarKind;
 use crate::guest::GuestSpec;
 use crate::host::Host;
-use crate::kernel::{GroupReport, IommufdAnswer, ReservedReport, ResvKind};
+use crate::kernel::{GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
 use crate::span_set::SpanSet;
@@ -50,8 +50,11 @@ pub fn verify(host: &Host, reserved: &ReservedReport, guest: &GuestSpec, plan: &
     for group in &groups {
         check_usable(group, guest, plan, &mut found);
         check_hazards(group, guest, plan, &mut found);
-        check_msi(group, plan, &mut found);
+        if vmm::uses_vfio(guest.vmm) {
+            check_msi(group, plan, &mut found);
+        }
     }
+    check_host_memory(host, guest, plan, &mut found);
     check_map(guest, plan, &mut found);
     check_vmm(guest, &mut found);
     check_bars(host, guest, plan, &groups, &mut found);
@@ -113,6 +116,10 @@ fn groups<'a>(
 }
 
 fn check_assignable(host: &Host, guest: &GuestSpec, group: &GroupReport, found: &mut Vec<Violation>) {
+    // Xen has an IOMMU driver of its own, which refuses nothing that Linux's would.
+    if !vmm::uses_vfio(guest.vmm) {
+        return;
+    }
     for blocker in &group.blockers {
         let a_setting_helps = crate::kernel::rules::lifted_by_unsafe_interrupts(blocker.rule)
             && host.kernel.unsafe_interrupts != Some(false);
@@ -129,7 +136,7 @@ fn check_usable(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut
     for piece in &plan.ram {
         let iova: Span<Iova> = piece.span.cast();
         if !can_be_mapped(group, guest, iova) {
-            let why = region_hit(group, iova);
+            let why = region_hit(group, guest, iova);
             let message =
                 format!("{} at {} cannot be mapped for group {}: {why}", piece.name, piece.span, group.id);
             violation(found, "V002", message);
@@ -138,6 +145,11 @@ fn check_usable(group: &GroupReport, guest: &GuestSpec, plan: &Plan, found: &mut
 }
 
 fn can_be_mapped(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> bool {
+    if !vmm::uses_vfio(guest.vmm) {
+        let regions = group.reserved.iter().filter(|region| !region.is_of_linux());
+        let mut spans = regions.filter_map(ReservedRegion::span);
+        return group.aperture.covers(iova) && !spans.any(|span| span.overlaps(iova));
+    }
     let usable: &[Span<Iova>] = match &group.iommufd {
         IommufdAnswer::Usable { usable, .. } if guest.iommufd => usable,
         _ => &group.type1.usable,
@@ -146,10 +158,15 @@ fn can_be_mapped(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> bo
     usable.iter().any(|range| range.covers(iova))
 }
 
-fn region_hit(group: &GroupReport, iova: Span<Iova>) -> String {
-    let hit = group.reserved.iter().find(|region| {
-        region.kind != ResvKind::DirectRelaxable && region.span().is_some_and(|span| span.overlaps(iova))
-    });
+fn region_hit(group: &GroupReport, guest: &GuestSpec, iova: Span<Iova>) -> String {
+    let counts = |region: &ReservedRegion| match vmm::uses_vfio(guest.vmm) {
+        true => region.kind != ResvKind::DirectRelaxable,
+        false => !region.is_of_linux(),
+    };
+    let hit = group
+        .reserved
+        .iter()
+        .find(|region| counts(region) && region.span().is_some_and(|span| span.overlaps(iova)));
     match hit {
         Some(region) => format!("{}..={} is reserved [{}]", region.start, region.end, region.rule),
         None => format!("its IOMMU translates {} only", group.aperture),
@@ -194,6 +211,19 @@ fn check_msi(group: &GroupReport, plan: &Plan, found: &mut Vec<Violation>) {
             "V006",
             format!("{} at {} lies in the MSI window {}", piece.name, piece.span, msi.span),
         );
+    }
+}
+
+/// RAM whose guest-physical addresses are the host's must be RAM there.
+fn check_host_memory(host: &Host, guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    if !vmm::is_direct_mapped(&guest.request()) {
+        return;
+    }
+    let ram: SpanSet<Gpa> = host.ram.iter().map(|bank| bank.span.cast()).collect();
+    for piece in plan.ram.iter().filter(|piece| !ram.covers(piece.span)) {
+        let message =
+            format!("{} at {} is no RAM of the host, whose addresses it has", piece.name, piece.span);
+        violation(found, "V002", message);
     }
 }
 
@@ -283,7 +313,7 @@ fn check_bars(
             violation(found, "V012", message);
         }
         for group in groups.iter().filter(|group| !can_be_mapped(group, guest, place.cast())) {
-            let why = region_hit(group, place.cast());
+            let why = region_hit(group, guest, place.cast());
             let message = format!(
                 "BAR {} of {address} at {place} cannot be mapped for group {}: {why}",
                 bar.index, group.id

@@ -1,10 +1,16 @@
-//! Whatever stands in a plan, the shell and QEMU read back what was meant.
+//! Whatever stands in a plan, the shell, QEMU and Xen's `xl` read back what was meant.
+
+#[path = "emit_quoting/xl.rs"]
+mod xl;
 
 use std::process::Command;
 
 use planner_core::emit::shell::quote;
 use planner_core::emit::{OutputFile, Target, emit};
+use planner_core::facts::Arch;
 use planner_core::plan::Plan;
+use planner_core::size::Size;
+use planner_core::vmm::Knob;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use serde_json::json;
@@ -77,6 +83,16 @@ fn plan(name: &str, machine: &str, vmm: &str, base: u64) -> Plan {
     .expect("the plan has every field")
 }
 
+/// `xl.cfg` of a guest with this name, two devices and a larger hole.
+fn xl_cfg(name: &str) -> String {
+    let mut plan = plan(name, "hvm", "xen", 0);
+    plan.guest.arch = Arch::X86_64;
+    plan.guest.pass = vec!["0000:01:00.0".parse().unwrap(), "0000:01:00.1".parse().unwrap()];
+    plan.knobs = vec![Knob::MmioHole { size: Size::gib(1) }];
+    let files = emit(&plan, Target::Xen).unwrap();
+    files[0].text.clone()
+}
+
 /// The words of a script, without its comments and line continuations.
 fn words(files: &[OutputFile], name: &str) -> Vec<String> {
     let text = &files.iter().find(|file| file.file == name).expect("the file was emitted").text;
@@ -147,6 +163,42 @@ proptest! {
         let layout: serde_json::Value = serde_json::from_str(&files[0].text).unwrap();
         prop_assert_eq!(layout["name"].as_str(), Some(name.as_str()));
         prop_assert_eq!(layout["memory"][0]["start"].as_str(), Some("0x40000000"));
+    }
+
+    /// A name is one value of `xl.cfg`, and changes no other.
+    #[test]
+    fn xl_reads_back_the_name(name in hostile()) {
+        let plain = xl::read(&xl_cfg("guest")).unwrap();
+        let strange = xl::read(&xl_cfg(&name)).unwrap();
+        prop_assert_eq!(plain.len(), strange.len());
+        for (key, value) in &strange {
+            if key == "name" {
+                let xl::Value::Text(text) = value else { panic!("a name is no list") };
+                prop_assert!(!text.contains('/') && !text.contains(char::is_control) && !text.trim().is_empty());
+                let changed = |(a, b): (char, char)| a != b && b != '_';
+                prop_assert!(text == "guest" || !name.chars().zip(text.chars()).any(changed));
+            } else {
+                prop_assert_eq!(Some(value), plain.get(key));
+            }
+        }
+    }
+
+    /// A name is a comment of one line and the name of one node.
+    #[test]
+    fn an_overlay_holds_a_name_in_two_lines(name in hostile()) {
+        let overlay = |name: &str| {
+            let files = emit(&plan(name, "", "xen", 0x4000_0000), Target::XenDom0less).unwrap();
+            files[0].text.clone()
+        };
+        let (plain, strange) = (overlay("guest"), overlay(&name));
+        prop_assert_eq!(plain.lines().count(), strange.lines().count());
+        for (plain, strange) in plain.lines().zip(strange.lines()).filter(|(plain, strange)| plain != strange) {
+            let comment = plain.starts_with("// ") && strange.starts_with("// ") && strange.ends_with('.');
+            let node = strange.strip_prefix("\tdomU-").and_then(|rest| rest.strip_suffix(" {"));
+            let plain_node = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || ",._+-".contains(c));
+            prop_assert!(comment || node.is_some_and(plain_node), "{}", strange);
+            prop_assert!(!strange.trim_start().contains(char::is_control));
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The memory maps of VMMs whose RAM lies at fixed places: crosvm, Cloud Hypervisor, Firecracker, OpenVMM. `cases/vmm` has
-//! a file for each; `UPDATE_EXPECT=1` rewrites them.
+//! The memory maps of VMMs whose RAM lies at fixed places: crosvm, Cloud Hypervisor, Firecracker, OpenVMM, Xen. `cases/vmm`
+//! has a file for each; `UPDATE_EXPECT=1` rewrites them.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -9,9 +9,11 @@ use planner_core::addr::{Address, Gpa, Span};
 use planner_core::facts::Arch;
 use planner_core::facts::guest::{Viommu, VmmKind};
 use planner_core::size::{PageSize, Size};
+use planner_core::span_set::SpanSet;
 use planner_core::version::Version;
 use planner_core::vmm::{
     Choice, Knob, Request, VmmError, capabilities, known, memory_map, newest, oldest, variants,
+    variants_around,
 };
 
 fn request(kind: VmmKind, arch: Arch) -> Request {
@@ -88,8 +90,8 @@ fn shown(kind: VmmKind, arch: Arch) -> String {
 
 #[test]
 fn maps_are_as_written() {
-    use VmmKind::{CloudHypervisor, Crosvm, Firecracker, Openvmm};
-    for kind in [Crosvm, CloudHypervisor, Firecracker, Openvmm] {
+    use VmmKind::{CloudHypervisor, Crosvm, Firecracker, Openvmm, Xen};
+    for kind in [Crosvm, CloudHypervisor, Firecracker, Openvmm, Xen] {
         for arch in [Arch::Aarch64, Arch::X86_64] {
             let file = format!("cases/vmm/{kind}-{arch}.txt");
             expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join(file)].assert_eq(&shown(kind, arch));
@@ -132,6 +134,50 @@ fn what_they_refuse_has_their_words() {
     assert!(
         refused(&openvmm, &choice).text.starts_with("pcie-rc0-low-mmio: cannot allocate 0x100000000 bytes")
     );
+}
+
+#[test]
+fn xen_refuses_in_its_words() {
+    let xen = request(VmmKind::Xen, Arch::X86_64);
+    for (size, taken) in [(256, true), (3840, true), (255, false), (3841, false), (4096, false)] {
+        let choice = Choice { knobs: vec![Knob::MmioHole { size: Size::mib(size) }], ..plain(&xen) };
+        match memory_map(&xen, &choice) {
+            Ok(_) => assert!(taken, "{size} MiB"),
+            Err(refusal) => {
+                assert!(!taken, "{size} MiB: {}", refusal.text);
+                assert_eq!(refusal.text, format!("ERROR: invalid value {size} for \"mmio_hole\""));
+            }
+        }
+    }
+    for arch in [Arch::X86_64, Arch::Aarch64] {
+        let xen = Request { vcpus: 129, ..request(VmmKind::Xen, arch) };
+        assert_eq!(refused(&xen, &plain(&xen)).text, "Requested vCPUs (129) exceeds max (128)");
+    }
+    let xen = Request { memory: Size::gib(1020), ..request(VmmKind::Xen, Arch::Aarch64) };
+    let text = refused(&xen, &plain(&xen)).text;
+    assert_eq!(
+        text,
+        "Failed to allocate requested domain memory. 1048576KB unallocated. Fix the VMs configurations."
+    );
+    let xen = Request { machine: "virt".into(), ..request(VmmKind::Xen, Arch::X86_64) };
+    assert!(refused(&xen, &plain(&xen)).text.contains("not \"virt\" for x86_64"));
+}
+
+#[test]
+fn the_hole_of_xen_ends_ram_below_what_it_must_keep_out_of() {
+    let xen = request(VmmKind::Xen, Arch::X86_64);
+    let rmrr = |at| -> SpanSet<Gpa> { Span::of(at, at + 0xffff).into_iter().collect() };
+    let holes = |at| -> Vec<u64> {
+        let variants = variants_around(&xen, &rmrr(at)).expect("it takes the request");
+        let knobs = variants.iter().flat_map(|variant| &variant.knobs);
+        knobs.map(|knob| if let Knob::MmioHole { size } = knob { size.bytes() >> 20 } else { 0 }).collect()
+    };
+    // 2264 MiB end at the start of the region, rounded down to 2 MiB.
+    assert_eq!(holes(0x8d9f_0000), [512, 1024, 1832, 2048, 3072]);
+    assert_eq!(holes(0x1000_0000), [512, 1024, 2048, 3072, 3840]);
+    assert_eq!(holes(0x0fff_0000), [512, 1024, 2048, 3072]);
+    assert_eq!(holes(0xf000_0000), [512, 1024, 2048, 3072]);
+    assert_eq!(holes(0x1_0000_0000), [512, 1024, 2048, 3072]);
 }
 
 #[test]

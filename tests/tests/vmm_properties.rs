@@ -51,7 +51,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     let arch = prop_oneof![Just(Arch::Aarch64), Just(Arch::X86_64), Just(Arch::Riscv64)];
     let machine = prop_oneof![
         Just(String::new()),
-        "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
+        "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux|hvm|dom0less|direct-map)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
         ".{0,20}",
     ];
     let cpu =
@@ -89,6 +89,7 @@ fn any_choice() -> impl Strategy<Value = (Vec<Knob>, Vec<Span<Gpa>>)> {
             size: Size::from_bytes(size.into()),
         }),
         any::<u8>().prop_map(|bits| Knob::MaxPhysBits { bits }),
+        (0_u64..4200).prop_map(|size| Knob::MmioHole { size: Size::mib(size) }),
         Just(Knob::PeerDmaOff),
         any::<(u64, u32)>().prop_map(|(start, size)| Knob::Window {
             name: "high".into(),

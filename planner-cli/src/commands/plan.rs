@@ -10,7 +10,8 @@ pub(crate) use refused::told as refusal_told;
 
 use planner_core::answer::{Outcome, PlanDocument, answer, as_it_stands};
 use planner_core::emit::{OutputFile, Target, emit, kernel_parameters};
-use planner_core::facts::value_of;
+use planner_core::facts::guest::VmmKind;
+use planner_core::facts::{Arch, value_of};
 use planner_core::map::{AddressMap, svg};
 use planner_core::plan::Plan;
 
@@ -90,7 +91,10 @@ pub(crate) fn own_configuration(plan: &Plan) -> Option<Vec<OutputFile>> {
     emit(plan, own_target(plan)).ok()
 }
 
-/// What configures the plan's own VMM: the target that is called like it.
+/// What configures the plan's own VMM: the target that is called like it, but for domains that Xen builds at boot.
 pub(crate) fn own_target(plan: &Plan) -> Target {
+    if (plan.vmm.name, plan.guest.arch) == (VmmKind::Xen, Arch::Aarch64) {
+        return Target::XenDom0less;
+    }
     value_of(Target::WORDS, plan.vmm.name.word()).unwrap_or(Target::Qemu)
 }

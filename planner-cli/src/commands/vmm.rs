@@ -94,7 +94,8 @@ pub(crate) fn arch(args: &VmmArgs) -> Option<Arch> {
 
 /// The instruction set that a machine type of this name is meant for, where nothing else says it.
 fn usual_arch(machine: &str) -> Arch {
-    if machine.starts_with("pc") || machine.starts_with("q35") { Arch::X86_64 } else { Arch::Aarch64 }
+    let x86 = machine.starts_with("pc") || machine.starts_with("q35") || machine == "hvm";
+    if x86 { Arch::X86_64 } else { Arch::Aarch64 }
 }
 
 fn request(

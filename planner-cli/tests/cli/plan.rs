@@ -172,7 +172,7 @@ fn flags_override_the_description() {
 #[test]
 fn everything_wrong_with_flags_is_told_at_once() {
     check(
-        "plan board.host --memory 16Q --vcpus 0 --pass 1:2 --page 3K --vmm xen --numa 1G,cpu=1 --ipa-bits 99 \
+        "plan board.host --memory 16Q --vcpus 0 --pass 1:2 --page 3K --vmm bhyve --numa 1G,cpu=1 --ipa-bits 99 \
          --kernel 6 --kernel-page 5K",
         expect![[r#"
             --- stderr
@@ -182,8 +182,8 @@ fn everything_wrong_with_flags_is_told_at_once() {
             error[A001]: --page: found `3K`, expected a page size such as 4K, 64K, 2M or 1G
             --> --page 3K
 
-            error[A001]: --vmm: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, custom, perhaps with a version as in qemu=11.1
-            --> --vmm xen
+            error[A001]: --vmm: found `bhyve`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, xen, custom, perhaps with a version as in qemu=11.1
+            --> --vmm bhyve
 
             error[A001]: --vcpus: found `0`, expected a number of at least 1
             --> --vcpus 0

@@ -94,6 +94,7 @@ fn what_a_version_can_express() {
             --- exit 0
         "#]],
     );
+    check("vmm xen=4.20", expect![[r#""#]]);
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");
 }
@@ -105,13 +106,19 @@ fn the_matrix() {
 }
 
 #[test]
+fn a_domain_of_xen() {
+    check("vmm xen=4.20 --machine hvm --memory 8G --ipa-bits 39", expect![[r#""#]]);
+    check("vmm xen --machine direct-map --memory 1G", expect![[r#""#]]);
+}
+
+#[test]
 fn words_that_are_no_vmm() {
     check(
-        "vmm xen",
+        "vmm bhyve",
         expect![[r#"
             --- stderr
-            error[A001]: VMM: found `xen`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, custom, perhaps with a version as in qemu=11.1
-            --> VMM xen
+            error[A001]: VMM: found `bhyve`, expected one of qemu, kvmtool, crosvm, cloud-hypervisor, firecracker, openvmm, xen, custom, perhaps with a version as in qemu=11.1
+            --> VMM bhyve
 
             --- exit 2
         "#]],

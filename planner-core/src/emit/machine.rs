@@ -65,6 +65,7 @@ impl Machine {
             Knob::PciHole64Size { .. } => None,
             Knob::LowMmioSize { .. }
             | Knob::LowMmioWindow { .. }
+            | Knob::MmioHole { .. }
             | Knob::MaxPhysBits { .. }
             | Knob::Window { .. }
             | Knob::PeerDmaOff => {

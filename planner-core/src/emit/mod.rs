@@ -2,7 +2,7 @@
 //! syntax, or refused when the VMM or its version cannot say it.
 //!
 //! Every string of a plan may come from a stranger. Words are quoted for the POSIX shell ([`shell`]), commas doubled for
-//! QEMU's option syntax, and XML is escaped by its writer; names lose their control characters.
+//! QEMU's option syntax, strings of Xen's `xl` and of device trees have escapes, and XML is escaped by its writer; names lose their control characters.
 //!
 //! Left out: what a guest boots from, its disks and its networks. The planner knows nothing of them.
 
@@ -21,6 +21,8 @@ mod machine;
 mod openvmm;
 mod parts;
 mod qemu;
+mod xen;
+mod xen_dom0less;
 
 pub use kernel_parameters::kernel_parameters;
 
@@ -29,6 +31,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::diag::{Code, Diagnostic, Origin, Severity};
+use crate::facts::Arch;
 use crate::facts::guest::VmmKind;
 use crate::facts::words;
 use crate::plan::{Plan, VmmOption};
@@ -54,6 +57,10 @@ words! {
         Firecracker = "firecracker",
         /// A shell command that runs OpenVMM.
         Openvmm = "openvmm",
+        /// A file for Xen's `xl create`.
+        Xen = "xen",
+        /// A device-tree overlay from which Xen builds the guest at boot.
+        XenDom0less = "xen-dom0less",
         /// The plan as a table in JSON, for a VMM that the guest's file describes.
         Custom = "custom",
     }
@@ -63,8 +70,8 @@ words! {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputFile {
     /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`, `crosvm.sh`,
-    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `layout.json`. No two
-    /// targets share one.
+    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `xl.cfg`,
+    /// `dom0less.dtso`, `layout.json`. No two targets share one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,
@@ -127,6 +134,8 @@ pub fn emit(plan: &Plan, target: Target) -> Result<Vec<OutputFile>, Unsupported>
         Target::CloudHypervisorApi => cloud_hypervisor::api(plan),
         Target::Firecracker => firecracker::config(plan),
         Target::Openvmm => openvmm::command(plan),
+        Target::Xen => xen::config(plan),
+        Target::XenDom0less => xen_dom0less::overlay(plan),
         Target::Custom => custom::layout(plan),
     }
 }
@@ -148,6 +157,8 @@ pub fn options(plan: &Plan) -> Vec<VmmOption> {
         VmmKind::CloudHypervisor => cloud_hypervisor::explained(plan),
         VmmKind::Firecracker => Vec::new(),
         VmmKind::Openvmm => openvmm::explained(plan),
+        VmmKind::Xen if plan.guest.arch == Arch::X86_64 => xen::explained(plan),
+        VmmKind::Xen => xen_dom0less::explained(plan),
         VmmKind::Custom => custom::explained(plan),
     }
 }

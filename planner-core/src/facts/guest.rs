@@ -72,6 +72,8 @@ words! {
         Firecracker = "firecracker",
         /// OpenVMM.
         Openvmm = "openvmm",
+        /// Xen: an HVM domain of libxl on x86, a domain without dom0 ("dom0less") on arm64.
+        Xen = "xen",
         /// A VMM that the guest's file describes.
         Custom = "custom",
     }

@@ -107,6 +107,13 @@ impl ReservedRegion {
     pub fn span(&self) -> Option<Span<Iova>> {
         Span::new(self.start, self.end)
     }
+
+    /// Whether Linux itself made it up: where it maps doorbells, and the 16 MiB that it maps for ISA bridges. Another
+    /// owner of the IOMMU reserves neither.
+    #[must_use]
+    pub fn is_of_linux(&self) -> bool {
+        self.kind == ResvKind::SoftwareMsi || self.rule == rules::FLOPPY.id
+    }
 }
 
 /// A statement with the rule behind it.

@@ -147,7 +147,13 @@ fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
             matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. } | Knob::MaxPhysBits { .. })
         }),
         RegionKind::Mmio32 => knobs.iter().any(|knob| {
-            matches!(knob, Knob::MaxRamBelow4g { .. } | Knob::LowMmioSize { .. } | Knob::LowMmioWindow { .. })
+            matches!(
+                knob,
+                Knob::MaxRamBelow4g { .. }
+                    | Knob::LowMmioSize { .. }
+                    | Knob::LowMmioWindow { .. }
+                    | Knob::MmioHole { .. }
+            )
         }),
         RegionKind::Hotplug | RegionKind::DeviceMemory => true,
         _ => false,
@@ -169,8 +175,8 @@ fn warn_of_tolerated(problem: &Problem, plan: &mut Plan) {
 }
 
 fn add_warnings(problem: &Problem, plan: &mut Plan) {
-    // How a described VMM tells its guest of further pieces is its own affair.
-    if plan.guest.vmm != VmmKind::Custom {
+    // How a described VMM tells its guest of further pieces is its own affair, and a bank of Xen is memory like the first.
+    if !matches!(plan.guest.vmm, VmmKind::Custom | VmmKind::Xen) {
         add_module_warnings(plan);
     }
     for disabled in &plan.disabled {

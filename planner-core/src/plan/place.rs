@@ -154,7 +154,7 @@ fn variants(problem: &Problem) -> Option<Vec<Variant>> {
         rule: rules::ANYWHERE,
     };
     let accepts = accepts(problem);
-    let mut variants = match vmm::variants(&problem.request) {
+    let mut variants = match vmm::variants_around(&problem.request, &problem.forbidden()) {
         Ok(variants) => variants,
         Err(_) if accepts => return None,
         Err(_) => vec![Variant { knobs: Vec::new(), boot: anywhere.clone(), dimms: None, room: None }],

@@ -5,8 +5,10 @@ use super::{DoorbellPlan, HostSummary, MsiPlan, Reason, VmmOption, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
+use crate::facts::host::IommuModel;
 use crate::guest::GuestSpec;
 use crate::host::{Device, Host};
+use crate::ids::PciAddress;
 use crate::kernel::msi::MsiCookie;
 use crate::kernel::{Basis, Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::size::Size;
@@ -102,9 +104,13 @@ impl Problem {
         for group in &groups {
             problem.add_group(group);
         }
-        problem.msi = msi_plan(&groups, reserved);
+        if vmm::uses_vfio(guest.vmm) {
+            problem.msi = msi_plan(&groups, reserved);
+        }
         problem.add_msi_overrun(reserved);
         problem.add_guest_wishes();
+        problem.add_direct_map(host);
+        problem.warn_of_shared_memory(host);
         problem.add_vmm_rules();
         problem
     }
@@ -140,7 +146,9 @@ impl Problem {
     fn check_vmm(&mut self, passed: &[&Device]) {
         let (name, can) = (vmm::describe(&self.request), self.can());
         if !can.passthrough && !passed.is_empty() {
-            let because = format!("{name} passes no host devices through");
+            // What Xen passes on arm64 is named in the device tree.
+            let what = if vmm::uses_vfio(self.guest.vmm) { "host devices" } else { "PCI functions" };
+            let because = format!("{name} passes no {what} through");
             self.blockers.push(rule_reason(rules::LACKS, because));
         }
         if !can.iommufd && self.guest.iommufd {
@@ -179,15 +187,19 @@ impl Problem {
                 .map(ToString::to_string)
                 .collect();
             if !others.is_empty() {
-                self.warnings.push(rule_reason(
-                    rules::GROUP,
+                let (id, others) = (group.id, others.join(", "));
+                let because = if vmm::uses_vfio(self.guest.vmm) {
                     format!(
-                        "group {} of {address} also holds {}: bind them to vfio-pci or to no driver, or VFIO refuses \
-                         the group",
-                        group.id,
-                        others.join(", ")
-                    ),
-                ));
+                        "group {id} of {address} also holds {others}: bind them to vfio-pci or to no driver, or VFIO \
+                         refuses the group"
+                    )
+                } else {
+                    format!(
+                        "group {id} of {address} also holds {others}: nothing isolates them from one another, and Xen, \
+                         which knows no groups, does not mind"
+                    )
+                };
+                self.warnings.push(rule_reason(rules::GROUP, because));
             }
         }
         if self.guest.viommu != Viommu::None && !passed.is_empty() {
@@ -201,7 +213,10 @@ impl Problem {
 
     fn add_blockers(&mut self, host: &Host, group: &GroupReport) {
         let mut reasons: Vec<Reason> = Vec::new();
-        for finding in &group.blockers {
+        // All but a missing IOMMU are checks of Linux's VFIO and iommufd.
+        let vfio = vmm::uses_vfio(self.guest.vmm);
+        let binds = |finding: &&Finding| vfio || finding.rule == crate::kernel::rules::NO_IOMMU.id;
+        for finding in group.blockers.iter().filter(binds) {
             if crate::kernel::rules::lifted_by_unsafe_interrupts(finding.rule)
                 && host.kernel.unsafe_interrupts != Some(false)
             {
@@ -234,7 +249,7 @@ impl Problem {
 
     fn add_group(&mut self, group: &GroupReport) {
         for region in &group.reserved {
-            let Some(span) = region.span().filter(|_| region.kind != ResvKind::DirectRelaxable) else {
+            let Some(span) = region.span().filter(|_| self.minds(region)) else {
                 continue;
             };
             let set: SpanSet<Gpa> = [span.cast()].into_iter().collect();
@@ -270,6 +285,16 @@ impl Problem {
                 }
                 HazardPolicy::Ignore => {}
             }
+        }
+    }
+
+    /// Whether RAM must keep out of the region: of all but relaxable ones where Linux owns the IOMMU; where Xen does, of
+    /// those too, and not of what Linux reserves for itself.
+    fn minds(&self, region: &ReservedRegion) -> bool {
+        if vmm::uses_vfio(self.guest.vmm) {
+            region.kind != ResvKind::DirectRelaxable
+        } else {
+            !region.is_of_linux()
         }
     }
 
@@ -342,6 +367,43 @@ impl Problem {
         }
     }
 
+    /// RAM at the addresses of the host memory behind it lies where the host has memory.
+    fn add_direct_map(&mut self, host: &Host) {
+        if !vmm::is_direct_mapped(&self.request) {
+            return;
+        }
+        let (name, rule) = (vmm::describe(&self.request), vmm::rules::XEN_DIRECT_MAP);
+        let ram: SpanSet<Gpa> = host.ram.iter().map(|bank| bank.span.cast()).collect();
+        if ram.is_empty() {
+            let because = format!("{name} puts RAM where the host has RAM, and where that is was not said");
+            self.blockers.push(rule_reason(rule, because));
+            return;
+        }
+        let because = format!("{name} puts RAM at the addresses of RAM of the host, {}", in_words(&ram));
+        self.keep_out(ram.complement(), rule_reason(rule, because));
+    }
+
+    /// Xen refuses a device that shares its region with another, unless it is told to be lax about it.
+    fn warn_of_shared_memory(&mut self, host: &Host) {
+        let intel = host.iommus.iter().any(|iommu| iommu.model == IommuModel::IntelVtd);
+        if vmm::uses_vfio(self.guest.vmm) || !intel {
+            return;
+        }
+        for region in host.firmware.iter().filter(|region| region.devices.len() > 1) {
+            let passed = |device: &&PciAddress| self.guest.pass.contains(*device);
+            let Some(device) = region.devices.iter().find(passed) else { continue };
+            let others: Vec<String> =
+                region.devices.iter().filter(|&other| other != device).map(ToString::to_string).collect();
+            let because = format!(
+                "firmware claims {} for {device} and for {}: Xen refuses to give {device} away (`It's disallowed to assign \
+                 … with shared RMRR`) unless its rdm_policy= is relaxed instead of strict",
+                region.span,
+                others.join(", ")
+            );
+            self.warnings.push(rule_reason(vmm::rules::XEN_RDM, because));
+        }
+    }
+
     fn add_vmm_rules(&mut self) {
         let name = vmm::describe(&self.request);
         let fixed: Vec<(String, Span<Gpa>)> =
@@ -365,6 +427,16 @@ impl Problem {
             self.push(Constraint { demand: Demand::BarRoom, reason: rule_reason(rules::BAR_ROOM, because) });
         }
     }
+}
+
+/// The first spans of a set, for messages.
+fn in_words(set: &SpanSet<Gpa>) -> String {
+    const TOLD: usize = 4;
+    let mut words: Vec<String> = set.iter().take(TOLD).map(|span| span.to_string()).collect();
+    if set.len() > TOLD {
+        words.push(format!("and {} more", set.len().saturating_sub(TOLD)));
+    }
+    words.join(", ")
 }
 
 fn is_bridge(device: &Device) -> bool {

@@ -22,7 +22,7 @@ pub struct Capabilities {
     pub sizes_mmio64: bool,
     /// There is a 64-bit PCI window at all.
     pub has_mmio64: bool,
-    /// It keeps its RAM clear of the host's reserved regions by itself.
+    /// It keeps its RAM clear of the host's reserved regions by itself, those below 4 GiB at least.
     pub avoids_reserved: bool,
     /// It compares its RAM, its MMIO and the BARs with the host's reserved regions and dies on an overlap, even with a
     /// `direct-relaxable` region, which the kernel would let it map.
@@ -53,6 +53,7 @@ pub fn newest(kind: VmmKind) -> Version {
         VmmKind::Openvmm => Version::new(2026, 10),
         VmmKind::CloudHypervisor => Version::new(53, 0),
         VmmKind::Firecracker => Version::new(1, 17),
+        VmmKind::Xen => Version::new(4, 21),
         VmmKind::Custom => Version::new(1, 0),
     }
 }
@@ -73,13 +74,15 @@ pub fn oldest(kind: VmmKind) -> Version {
         VmmKind::CloudHypervisor => Version::new(45, 0),
         // PCI, and with it the 64-bit window, came with 1.13.
         VmmKind::Firecracker => Version::new(1, 13),
+        // direct-map came with 4.17, and the trees before were not compared.
+        VmmKind::Xen => Version::new(4, 17),
     }
 }
 
 /// The VMMs with a model, by architecture and machine type.
 #[must_use]
 pub fn known() -> &'static [Known] {
-    use VmmKind::{CloudHypervisor, Crosvm, Custom, Firecracker, Kvmtool, Openvmm, Qemu};
+    use VmmKind::{CloudHypervisor, Crosvm, Custom, Firecracker, Kvmtool, Openvmm, Qemu, Xen};
     const fn row(kind: VmmKind, arch: Arch, machine: &'static str) -> Known {
         Known { kind, arch, machine }
     }
@@ -101,6 +104,9 @@ pub fn known() -> &'static [Known] {
         row(Openvmm, Arch::Aarch64, "uefi"),
         row(Openvmm, Arch::X86_64, "linux"),
         row(Openvmm, Arch::X86_64, "uefi"),
+        row(Xen, Arch::Aarch64, "dom0less"),
+        row(Xen, Arch::Aarch64, "direct-map"),
+        row(Xen, Arch::X86_64, "hvm"),
         row(Custom, Arch::Aarch64, ""),
         row(Custom, Arch::X86_64, ""),
         row(Custom, Arch::Riscv64, ""),
@@ -118,6 +124,7 @@ pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities
         VmmKind::CloudHypervisor => cloud_hypervisor(version),
         VmmKind::Firecracker => Capabilities { has_mmio64: true, ..NOTHING },
         VmmKind::Openvmm => openvmm(),
+        VmmKind::Xen => xen(arch),
         VmmKind::Custom => custom(),
     }
 }
@@ -279,6 +286,28 @@ fn openvmm() -> Capabilities {
         has_mmio64: true,
         iommufd: true,
         knobs: vec!["--pcie-root-complex rc0,low_mmio=,high_mmio="],
+        ..NOTHING
+    }
+}
+
+/// On x86 libxl keeps RAM below 4 GiB clear of reserved device memory, see [`super::xen_hvm`], and BARs lie in the page
+/// tables that the IOMMU shares (xen/include/xen/iommu.h, `iommu_use_hap_pt`). On arm64 a domain gets no PCI function, only
+/// what its partial device tree names (docs/misc/arm/passthrough.txt; SUPPORT.md, "ARM/Non-PCI device passthrough").
+fn xen(arch: Arch) -> Capabilities {
+    let x86 = arch == Arch::X86_64;
+    Capabilities {
+        passthrough: x86,
+        moves_ram: !x86,
+        splits_ram: !x86,
+        moves_mmio32: x86,
+        has_mmio64: true,
+        avoids_reserved: x86,
+        maps_bars: x86,
+        knobs: if x86 {
+            vec!["mmio_hole=", "rdm_mem_boundary=", "pci=[\"…,rdm_policy=\"]"]
+        } else {
+            vec!["xen,static-mem", "direct-map"]
+        },
         ..NOTHING
     }
 }

@@ -24,6 +24,8 @@ mod qemu;
 mod riscv_virt;
 pub mod rules;
 mod x86_cpu;
+mod xen_dom0less;
+mod xen_hvm;
 
 pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
 pub use configured::{Setting, configured_map, configured_request};
@@ -150,6 +152,11 @@ pub enum Knob {
     },
     /// Cloud Hypervisor: BARs are not mapped for traffic between passed devices.
     PeerDmaOff,
+    /// Xen x86: size of the hole below 4 GiB, where RAM ends.
+    MmioHole {
+        /// Whole mebibytes, 256 MiB to 3840 MiB.
+        size: Size,
+    },
     /// QEMU x86: RAM below 4 GiB ends here at the latest.
     #[serde(rename = "max-ram-below-4g")]
     MaxRamBelow4g {
@@ -373,7 +380,21 @@ pub fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
         Model::CloudHypervisor => cloud_hypervisor::variants(request),
         Model::Firecracker => firecracker::variants(request),
         Model::Openvmm => openvmm::variants(request),
+        Model::XenHvm => xen_hvm::variants(request),
+        Model::XenDom0less => xen_dom0less::variants(request),
         Model::Custom => custom::variants(request),
+    }
+}
+
+/// The settings where it is known what RAM must keep out of: a knob that ends RAM at any address is offered at those where
+/// it must end.
+///
+/// # Errors
+/// As [`variants`].
+pub fn variants_around(request: &Request, forbidden: &SpanSet<Gpa>) -> Result<Vec<Variant>, VmmError> {
+    match Model::of(request)? {
+        Model::XenHvm => xen_hvm::variants_around(request, forbidden),
+        _ => variants(request),
     }
 }
 
@@ -408,6 +429,8 @@ pub fn memory_map_given(
         Model::CloudHypervisor => cloud_hypervisor::memory_map(request, choice),
         Model::Firecracker => firecracker::memory_map(request, choice),
         Model::Openvmm => openvmm::memory_map(request, choice),
+        Model::XenHvm => xen_hvm::memory_map(request, choice),
+        Model::XenDom0less => xen_dom0less::memory_map(request, choice),
         Model::Custom => custom::memory_map(request, choice),
     }?;
     map.regions.sort_by_key(|region| (region.span.first(), std::cmp::Reverse(region.span.last())));
@@ -428,13 +451,15 @@ pub fn check_machine(request: &Request) -> Vec<VmmError> {
         Ok(Model::CloudHypervisor) => cloud_hypervisor::check(request),
         Ok(Model::Firecracker) => firecracker::check(request),
         Ok(Model::Openvmm) => openvmm::check(request),
+        Ok(Model::XenHvm) => xen_hvm::check(request),
+        Ok(Model::XenDom0less) => xen_dom0less::check(request),
         Ok(Model::Custom) => custom::variants(request).err().into_iter().collect(),
     }
 }
 
 /// The machine type in full, as it stays the same in every later version of the VMM: `virt-11.1` for `virt`,
 /// `pc-q35-11.1` for `q35`. Without a machine type, `virt` and `q35`. Empty for VMMs without machine types; OpenVMM's is
-/// the way that it boots.
+/// the way that it boots, Xen's the way that it lays a domain out.
 ///
 /// # Errors
 /// What the VMM prints when it does not know the machine type.
@@ -444,6 +469,7 @@ pub fn machine_name(request: &Request) -> Result<String, VmmError> {
         Model::Pc => pc::machine_name(request),
         Model::RiscvVirt => Ok("virt".into()),
         Model::Openvmm => openvmm::machine_name(request),
+        Model::XenHvm | Model::XenDom0less => xen_dom0less::machine_name(request),
         Model::Kvmtool | Model::Crosvm | Model::CloudHypervisor | Model::Firecracker | Model::Custom => {
             Ok(String::new())
         }
@@ -465,6 +491,19 @@ pub fn fixed_regions(request: &Request) -> impl Iterator<Item = (&str, Span<Gpa>
     custom::fixed_regions(request).filter(|_| request.kind == VmmKind::Custom)
 }
 
+/// Whether it gives host devices away through VFIO of the host's Linux, so that what Linux reserves, refuses and relaxes
+/// binds it. Xen programs the IOMMU itself, and gives a device what firmware says that it needs.
+#[must_use]
+pub fn uses_vfio(kind: VmmKind) -> bool {
+    kind != VmmKind::Xen
+}
+
+/// Whether the guest's RAM lies at the addresses of the host memory behind it.
+#[must_use]
+pub fn is_direct_mapped(request: &Request) -> bool {
+    request.kind == VmmKind::Xen && xen_dom0less::machine(request) == Ok(xen_dom0less::Machine::DirectMap)
+}
+
 /// Whether anything is known of windows for BARs: nothing is of a VMM described without any.
 #[must_use]
 pub fn has_windows(request: &Request) -> bool {
@@ -482,6 +521,8 @@ enum Model {
     CloudHypervisor,
     Firecracker,
     Openvmm,
+    XenHvm,
+    XenDom0less,
     Custom,
 }
 
@@ -494,6 +535,8 @@ impl Model {
             (VmmKind::CloudHypervisor, _) => Self::CloudHypervisor,
             (VmmKind::Firecracker, _) => Self::Firecracker,
             (VmmKind::Openvmm, _) => Self::Openvmm,
+            (VmmKind::Xen, Arch::X86_64) => Self::XenHvm,
+            (VmmKind::Xen, _) => Self::XenDom0less,
             (VmmKind::Custom, _) => Self::Custom,
             (VmmKind::Qemu, Arch::Aarch64) => Self::ArmVirt,
             (VmmKind::Qemu, Arch::X86_64) => Self::Pc,

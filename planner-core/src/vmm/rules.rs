@@ -224,6 +224,66 @@ rules! {
         "the machines linux and uefi of OpenVMM stand for the two ways that it boots",
         "Where RAM starts on arm64 depends on it.",
         "openvmm/openvmm_core/src/worker/dispatch.rs";
+    /// RAM of a Xen HVM domain.
+    XEN_HVM_RAM = "M-XEN-HVM-RAM",
+        "RAM of a Xen HVM domain lies below the hole for MMIO and, the rest, from 4 GiB on",
+        "The hole is 256 MiB unless mmio_hole= makes it larger. libxl makes RAM end where reserved device memory of a passed \
+         device starts, if that is above rdm_mem_boundary= (2048 MiB) and below 4 GiB. RAM from 4 GiB on is never moved. \
+         `rdm=\"strategy=host,policy=…\"` would do so for every device of the host, but xl drops it without a word, in \
+         4.17 and in 4.20.",
+        "tools/libs/light/libxl_dom.c libxl__build_hvm, tools/libs/light/libxl_dm.c libxl__domain_device_construct_rdm";
+    /// The hole.
+    XEN_HVM_HOLE = "M-XEN-HVM-HOLE",
+        "mmio_hole= of Xen is 256 to 3840 mebibytes",
+        "RAM below 4 GiB ends where the hole starts, and hvmloader hands BARs out from its start to 0xfbff_ffff.",
+        "tools/xl/xl_parse.c parse_config_data, tools/firmware/hvmloader/pci.c pci_setup";
+    /// Reserved device memory.
+    XEN_RDM = "M-XEN-RDM",
+        "RAM of a Xen domain that meets reserved device memory is refused with the policy strict, and left broken with relaxed",
+        "Xen maps an RMRR or IVMD block of a passed device one to one, whatever Linux says about relaxing it. With \
+         rdm_policy=strict libxl refuses RAM there (`RDM conflict at 0x…`) and Xen refuses a device that shares its region \
+         with another (`It's disallowed to assign … with shared RMRR`); with relaxed, the default, both are let through \
+         with a warning.",
+        "tools/libs/light/libxl_dm.c libxl__domain_device_construct_rdm, xen/drivers/passthrough/vtd/iommu.c \
+         intel_iommu_assign_device";
+    /// Address bits of a Xen HVM domain.
+    XEN_HVM_LIMIT = "M-XEN-HVM-LIMIT",
+        "64-bit BARs of a Xen HVM domain lie behind its RAM, up to the end of the processor's address bits",
+        "hvmloader puts BARs of more than 1 GiB there, and smaller ones that the hole below 4 GiB cannot hold.",
+        "tools/firmware/hvmloader/pci.c pci_setup";
+    /// RAM of a dom0less domain.
+    XEN_ARM_RAM = "M-XEN-ARM-RAM",
+        "RAM of a Xen domain on arm64 lies from 1 GiB to 4 GiB and, the rest, from 8 GiB on",
+        "GUEST_RAM0_BASE and GUEST_RAM1_BASE. Nothing but the machine `direct-map` moves it; xen,static-mem alone chooses the \
+         host memory behind it.",
+        "xen/include/public/arch-arm.h, xen/arch/arm/domain_build.c allocate_memory";
+    /// Static memory, direct map.
+    XEN_STATIC_MEM = "M-XEN-STATIC-MEM",
+        "with xen,static-mem and direct-map, each bank of memory lies at the host's addresses of it",
+        "The banks add up to `memory`, do not overlap, and lie in RAM of the host that neither Xen nor another domain nor a boot \
+         module nor reserved-memory uses. The kernel, its device tree and its initrd must fit the first.",
+        "xen/arch/arm/static-memory.c assign_static_memory_11, xen/arch/arm/kernel.c place_modules";
+    /// Direct map and the host's RAM.
+    XEN_DIRECT_MAP = "M-XEN-DIRECT-MAP",
+        "RAM of a direct-mapped Xen domain lies where the host has RAM",
+        "Its guest-physical addresses are the host's. Where the host's RAM is not known, nothing can be planned: say `ram` in \
+         the host's description.",
+        "xen/arch/arm/static-memory.c acquire_static_memory_bank";
+    /// Address bits of a dom0less domain.
+    XEN_ARM_LIMIT = "M-XEN-ARM-LIMIT",
+        "the memory map of a Xen domain must fit the address bits of stage 2",
+        "They are those of the processors, or of the SMMUs where these have fewer.",
+        "xen/arch/arm/mmu/p2m.c setup_virt_paging, xen/arch/arm/p2m.c p2m_restrict_ipa_bits";
+    /// vCPUs.
+    XEN_VCPUS = "M-XEN-VCPUS",
+        "Xen takes 128 vCPUs at most for an HVM domain and for a domain on arm64",
+        "HVM_MAX_VCPUS and GUEST_MAX_VCPUS are 128.",
+        "xen/include/public/hvm/hvm_info_table.h, xen/include/public/arch-arm.h";
+    /// Machines.
+    XEN_MACHINE = "M-XEN-MACHINE",
+        "the machines hvm, dom0less and direct-map of Xen stand for the three ways that a domain is laid out",
+        "On arm64 `dom0less` has RAM where Xen puts it, `direct-map` where the host has it.",
+        "xen/arch/arm/dom0less-build.c create_domUs";
     /// Memory of a described VMM.
     CUSTOM_RAM = "M-CUSTOM-RAM",
         "memory of a described VMM lies where its description lets it",

@@ -23,6 +23,7 @@ mod report;
 mod shell;
 mod unproved;
 mod words;
+mod xen;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -39,15 +40,27 @@ const WORKERS: usize = 2;
 /// The filter that leaves nothing but the boots.
 const BOOT: &str = "boot";
 
+/// The filter that leaves nothing but the overlays for Xen.
+const XEN: &str = "xen";
+
 /// Runs every proof whose name contains `filter`.
 pub(crate) fn run(filter: &str) -> Result<(), Failure> {
     let installed = qemu::version(Arch::Aarch64)?;
     let folder = proof::folder(&root());
+    if filter.is_empty() || filter == XEN {
+        xen::run(&folder)?;
+    }
+    if filter == XEN {
+        return unproved::print();
+    }
     let mut cases = matrix::examples(installed)?;
     cases.extend(matrix::generated(installed));
     cases.retain(|case| case.name.contains(filter));
     if cases.is_empty() && filter != BOOT {
-        return Err(format!("no case has `{filter}` in its name; `{BOOT}` boots Linux only").into());
+        return Err(format!(
+            "no case has `{filter}` in its name; `{BOOT}` boots Linux only, `{XEN}` compiles overlays"
+        )
+        .into());
     }
     step(&format!("QEMU {installed}: {} cases", cases.len()));
     let benches = (0..WORKERS)
