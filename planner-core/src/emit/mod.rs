@@ -12,6 +12,7 @@ mod boot;
 mod cloud_hypervisor;
 mod crosvm;
 mod custom;
+mod expander;
 mod firecracker;
 mod iommu;
 mod kernel_parameters;
@@ -40,7 +41,7 @@ words! {
         Qemu = "qemu",
         /// A file for QEMU's `-readconfig`, and the shell command that uses it.
         QemuReadconfig = "qemu-readconfig",
-        /// A libvirt domain in XML.
+        /// A libvirt domain in XML, for the libvirt that the guest names, or the newest that is known.
         Libvirt = "libvirt",
         /// A shell command that runs kvmtool.
         Kvmtool = "kvmtool",

@@ -1,0 +1,131 @@
+//! What came with which libvirt, and the libvirt that a domain is written for.
+
+use super::super::Unsupported;
+use super::xml::Element;
+use crate::plan::Plan;
+use crate::version::Version;
+
+/// The newest libvirt whose schema was read. A domain for which no version is asked is written for it.
+const NEWEST: Version = Version::new(12, 8);
+/// The oldest libvirt whose schema and source were read, that of Debian 11.
+const OLDEST: Version = Version::new(7, 0);
+
+/// Something that not every libvirt has (docs/formatdomain.rst, where it has a section; NEWS.rst).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Feature {
+    what: &'static str,
+    since: Version,
+}
+
+const fn feature(what: &'static str, major: u16, minor: u16) -> Feature {
+    Feature { what, since: Version::new(major, minor) }
+}
+
+/// CPU models and topology, "maximum".
+pub(super) const CPU_MAXIMUM: Feature = feature("CPU mode 'maximum'", 7, 1);
+/// IOMMU devices, model.
+pub(super) const VIRTIO_IOMMU: Feature = feature("virtio-iommu", 8, 3);
+/// CPU models and topology, `maxphysaddr`.
+pub(super) const ADDRESS_WIDTH: Feature = feature("maxphysaddr", 8, 7);
+/// src/qemu/qemu_domain.c, qemuDomainValidateDeviceDefControllerPCI: 9.0 takes them on Arm, 7.0 on q35 alone; the releases
+/// between were not read.
+pub(super) const ARM_EXPANDER: Feature = feature("PCIe expander bridges on Arm", 9, 0);
+/// CPU models and topology, `limit`.
+pub(super) const WIDTH_LIMIT: Feature = feature("a limit of maxphysaddr", 9, 3);
+/// src/cpu/cpu_riscv64.c, without which there is no `cpu` and so no NUMA: 11.3 has it, 9.0 not; the releases between were
+/// not read.
+pub(super) const RISCV_NUMA: Feature = feature("NUMA on riscv64", 11, 3);
+/// src/qemu/qemu_capabilities.c, `machine.virt.highmem-mmio-size`: the first capability after those of 11.3, before
+/// `bus-floppy` of 11.4.
+pub(super) const ARM_PCI_HOLE: Feature = feature("a size of the 64-bit PCI window on Arm", 11, 4);
+/// IOMMU devices, `granule`; its `aw_bits` for virtio is no older than 11.10 (src/qemu/qemu_capabilities.c,
+/// `virtio-iommu.aw-bits`, is behind `mshv`).
+pub(super) const GRANULE: Feature = feature("options of virtio-iommu", 12, 1);
+/// USB / PCI / SCSI devices, `iommufd`.
+pub(super) const DEVICE_IOMMUFD: Feature = feature("iommufd", 12, 1);
+/// Host Device IOMMUFD.
+pub(super) const IOMMUFD: Feature = feature("iommufd for all devices of a domain", 12, 2);
+/// IOMMU devices, `accel`; `pciBus` came with 11.10.
+pub(super) const ACCELERATED_SMMU: Feature = feature("accelerated SMMUv3", 12, 7);
+
+/// The libvirt that a domain is written for, and what the domain took of it.
+#[derive(Clone, Debug)]
+pub(super) struct Libvirt {
+    /// Its version, if one was asked for.
+    asked: Option<Version>,
+    /// The oldest libvirt that has everything that was taken.
+    needed: Version,
+    /// Arguments for QEMU that libvirt has no element for: flag and value.
+    pub(super) arguments: Vec<[String; 2]>,
+    /// What the domain lacks, for its reader.
+    pub(super) remarks: Vec<String>,
+}
+
+impl Libvirt {
+    /// The libvirt that the plan names.
+    ///
+    /// # Errors
+    /// [`Unsupported`] for one that is older than what was read.
+    pub(super) fn of(plan: &Plan) -> Result<Self, Unsupported> {
+        let asked = plan.guest.libvirt;
+        if let Some(version) = asked.filter(|&version| version < OLDEST) {
+            return Err(Unsupported::new(
+                format!("the planner knows libvirt since {OLDEST}, and {version} was asked for"),
+                format!("emit for libvirt={OLDEST} or newer, or for qemu"),
+            ));
+        }
+        Ok(Self { asked, needed: OLDEST, arguments: Vec::new(), remarks: Vec::new() })
+    }
+
+    /// Whether it has this, which is then taken.
+    pub(super) fn has(&mut self, feature: Feature) -> bool {
+        let has = feature.since <= self.asked.unwrap_or(NEWEST);
+        if has {
+            self.needed = self.needed.max(feature.since);
+        }
+        has
+    }
+
+    /// Takes what cannot be said otherwise.
+    ///
+    /// # Errors
+    /// [`Unsupported`] when it does not have it.
+    pub(super) fn require(&mut self, feature: Feature) -> Result<(), Unsupported> {
+        if self.has(feature) {
+            return Ok(());
+        }
+        let Feature { what, since } = feature;
+        Err(Unsupported::new(
+            format!(
+                "libvirt {} has no {what}, which came with libvirt {since}",
+                self.asked.unwrap_or(NEWEST)
+            ),
+            format!("emit for libvirt={since} or newer, or for qemu"),
+        ))
+    }
+
+    /// Gives QEMU an argument that libvirt has no element for.
+    pub(super) fn argument(&mut self, flag: &str, value: String) {
+        self.arguments.push([flag.to_owned(), value]);
+    }
+
+    /// What the domain says of versions, and what it lacks.
+    pub(super) fn comments(&self) -> Vec<String> {
+        let version = match self.asked {
+            Some(version) => Some(format!("Written for libvirt {version}.")),
+            None if self.needed > OLDEST => Some(format!("Needs libvirt {} or newer.", self.needed)),
+            None => None,
+        };
+        let tainted = (!self.arguments.is_empty()).then(|| {
+            "libvirt has no element for what qemu:commandline says, and marks the domain as tainted.".to_owned()
+        });
+        version.into_iter().chain(self.remarks.iter().cloned()).chain(tainted).collect()
+    }
+
+    /// `<qemu:commandline>`, if there is anything for it.
+    pub(super) fn commandline(&self) -> Option<Element> {
+        let argument = |value: &String| Element::new("qemu:arg").with("value", value);
+        let arguments = self.arguments.iter().flatten().map(argument);
+        (!self.arguments.is_empty()).then(|| Element::new("qemu:commandline").children(arguments))
+    }
+}
