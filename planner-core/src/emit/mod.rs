@@ -24,6 +24,7 @@ mod parts;
 mod qemu;
 
 pub use kernel_parameters::kernel_parameters;
+pub use libvirt::{LibvirtFeature, LibvirtVersions, libvirt_versions};
 
 use std::fmt;
 

@@ -10,7 +10,10 @@ mod memory;
 mod version;
 mod xml;
 
+use serde::Serialize;
+
 use self::version::Libvirt;
+pub use self::version::LibvirtFeature;
 use self::xml::Element;
 use super::machine::Machine;
 use super::parts::{file_name, made_for, needs_firmware, one_line, refuse_modules_and_nodes};
@@ -19,6 +22,26 @@ use crate::addr::Address;
 use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::Plan;
+use crate::version::Version;
+
+/// What libvirt, as far as the planner knows its versions, can say of a guest of this instruction set.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, schemars::JsonSchema)]
+pub struct LibvirtVersions {
+    /// The oldest version that domains are written for.
+    pub oldest: Version,
+    /// The newest version known.
+    pub newest: Version,
+    /// What came between them.
+    pub features: Vec<LibvirtFeature>,
+}
+
+/// The versions of libvirt that domains are written for.
+#[must_use]
+pub fn libvirt_versions(arch: Arch) -> LibvirtVersions {
+    let for_arch = |feature: &&LibvirtFeature| feature.arch.is_none_or(|only| only == arch);
+    let features = version::FEATURES.iter().filter(for_arch).copied().collect();
+    LibvirtVersions { oldest: version::OLDEST, newest: version::NEWEST, features }
+}
 
 /// `domain.xml`.
 pub(super) fn domain(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {

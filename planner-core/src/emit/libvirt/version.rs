@@ -1,52 +1,70 @@
 //! What came with which libvirt, and the libvirt that a domain is written for.
 
+use serde::Serialize;
+
 use super::super::Unsupported;
 use super::xml::Element;
+use crate::facts::Arch;
 use crate::plan::Plan;
 use crate::version::Version;
 
 /// The newest libvirt whose schema was read. A domain for which no version is asked is written for it.
-const NEWEST: Version = Version::new(12, 8);
+pub(super) const NEWEST: Version = Version::new(12, 8);
 /// The oldest libvirt whose schema and source were read, that of Debian 11.
-const OLDEST: Version = Version::new(7, 0);
+pub(super) const OLDEST: Version = Version::new(7, 0);
 
-/// Something that not every libvirt has (docs/formatdomain.rst, where it has a section; NEWS.rst).
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Feature {
-    what: &'static str,
-    since: Version,
+/// Something that not every libvirt can say of a domain (docs/formatdomain.rst, where it has a section; NEWS.rst).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, schemars::JsonSchema)]
+pub struct LibvirtFeature {
+    /// What it is.
+    pub what: &'static str,
+    /// The first version that is known to have it.
+    pub since: Version,
+    /// The instruction set that it is for, if not all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Arch>,
 }
 
-const fn feature(what: &'static str, major: u16, minor: u16) -> Feature {
-    Feature { what, since: Version::new(major, minor) }
+macro_rules! features {
+    ($($(#[$doc:meta])* $name:ident = $what:literal, $major:literal . $minor:literal, $arch:expr;)+) => {
+        $(
+            $(#[$doc])*
+            pub(super) const $name: LibvirtFeature =
+                LibvirtFeature { what: $what, since: Version::new($major, $minor), arch: $arch };
+        )+
+        /// All of them, by version.
+        pub(super) const FEATURES: &[LibvirtFeature] = &[$($name),+];
+    };
 }
 
-/// CPU models and topology, "maximum".
-pub(super) const CPU_MAXIMUM: Feature = feature("CPU mode 'maximum'", 7, 1);
-/// IOMMU devices, model.
-pub(super) const VIRTIO_IOMMU: Feature = feature("virtio-iommu", 8, 3);
-/// CPU models and topology, `maxphysaddr`.
-pub(super) const ADDRESS_WIDTH: Feature = feature("maxphysaddr", 8, 7);
-/// src/qemu/qemu_domain.c, qemuDomainValidateDeviceDefControllerPCI: 9.0 takes them on Arm, 7.0 on q35 alone; the releases
-/// between were not read.
-pub(super) const ARM_EXPANDER: Feature = feature("PCIe expander bridges on Arm", 9, 0);
-/// CPU models and topology, `limit`.
-pub(super) const WIDTH_LIMIT: Feature = feature("a limit of maxphysaddr", 9, 3);
-/// src/cpu/cpu_riscv64.c, without which there is no `cpu` and so no NUMA: 11.3 has it, 9.0 not; the releases between were
-/// not read.
-pub(super) const RISCV_NUMA: Feature = feature("NUMA on riscv64", 11, 3);
-/// src/qemu/qemu_capabilities.c, `machine.virt.highmem-mmio-size`: the first capability after those of 11.3, before
-/// `bus-floppy` of 11.4.
-pub(super) const ARM_PCI_HOLE: Feature = feature("a size of the 64-bit PCI window on Arm", 11, 4);
-/// IOMMU devices, `granule`; its `aw_bits` for virtio is no older than 11.10 (src/qemu/qemu_capabilities.c,
-/// `virtio-iommu.aw-bits`, is behind `mshv`).
-pub(super) const GRANULE: Feature = feature("options of virtio-iommu", 12, 1);
-/// USB / PCI / SCSI devices, `iommufd`.
-pub(super) const DEVICE_IOMMUFD: Feature = feature("iommufd", 12, 1);
-/// Host Device IOMMUFD.
-pub(super) const IOMMUFD: Feature = feature("iommufd for all devices of a domain", 12, 2);
-/// IOMMU devices, `accel`; `pciBus` came with 11.10.
-pub(super) const ACCELERATED_SMMU: Feature = feature("accelerated SMMUv3", 12, 7);
+features! {
+    /// CPU models and topology, "maximum".
+    CPU_MAXIMUM = "CPU mode `maximum`", 7 . 1, None;
+    /// IOMMU devices, model.
+    VIRTIO_IOMMU = "virtio-iommu", 8 . 3, None;
+    /// CPU models and topology, `maxphysaddr`.
+    ADDRESS_WIDTH = "maxphysaddr", 8 . 7, Some(Arch::X86_64);
+    /// src/qemu/qemu_domain.c, qemuDomainValidateDeviceDefControllerPCI: 9.0 takes them on Arm, 7.0 on q35 alone; the
+    /// releases between were not read.
+    ARM_EXPANDER = "PCIe expander bridges", 9 . 0, Some(Arch::Aarch64);
+    /// CPU models and topology, `limit`.
+    WIDTH_LIMIT = "a limit of maxphysaddr", 9 . 3, Some(Arch::X86_64);
+    /// src/cpu/cpu_riscv64.c, without which there is no `cpu` and so no NUMA: 11.3 has it, 9.0 not; the releases between
+    /// were not read.
+    RISCV_NUMA = "NUMA", 11 . 3, Some(Arch::Riscv64);
+    /// src/qemu/qemu_capabilities.c, `machine.virt.highmem-mmio-size`: the first capability after those of 11.3, before
+    /// `bus-floppy` of 11.4.
+    ARM_PCI_HOLE = "a size of the 64-bit PCI window", 11 . 4, Some(Arch::Aarch64);
+    /// IOMMU devices, `granule`; its `aw_bits` for virtio is no older than 11.10 (src/qemu/qemu_capabilities.c,
+    /// `virtio-iommu.aw-bits`, is behind `mshv`).
+    GRANULE = "options of virtio-iommu", 12 . 1, None;
+    /// USB / PCI / SCSI devices, `iommufd`.
+    DEVICE_IOMMUFD = "iommufd", 12 . 1, None;
+    /// Host Device IOMMUFD.
+    IOMMUFD = "iommufd for a whole domain", 12 . 2, None;
+    /// IOMMU devices, `accel`; `pciBus` came with 11.10.
+    ACCELERATED_SMMU = "accelerated SMMUv3", 12 . 7, Some(Arch::Aarch64);
+}
 
 /// The libvirt that a domain is written for, and what the domain took of it.
 #[derive(Clone, Debug)]
@@ -78,7 +96,7 @@ impl Libvirt {
     }
 
     /// Whether it has this, which is then taken.
-    pub(super) fn has(&mut self, feature: Feature) -> bool {
+    pub(super) fn has(&mut self, feature: LibvirtFeature) -> bool {
         let has = feature.since <= self.asked.unwrap_or(NEWEST);
         if has {
             self.needed = self.needed.max(feature.since);
@@ -90,11 +108,11 @@ impl Libvirt {
     ///
     /// # Errors
     /// [`Unsupported`] when it does not have it.
-    pub(super) fn require(&mut self, feature: Feature) -> Result<(), Unsupported> {
+    pub(super) fn require(&mut self, feature: LibvirtFeature) -> Result<(), Unsupported> {
         if self.has(feature) {
             return Ok(());
         }
-        let Feature { what, since } = feature;
+        let LibvirtFeature { what, since, .. } = feature;
         Err(Unsupported::new(
             format!(
                 "libvirt {} has no {what}, which came with libvirt {since}",
