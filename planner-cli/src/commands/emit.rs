@@ -25,9 +25,8 @@ pub(crate) fn emitted(
     session: &mut Session,
 ) -> Result<Output, Stop> {
     let (word, version) = target.map(target_words).unzip();
-    let target = word
-        .and_then(|word| value_of(Target::WORDS, word))
-        .unwrap_or_else(|| super::plan::own_target(plan));
+    let target =
+        word.and_then(|word| value_of(Target::WORDS, word)).unwrap_or_else(|| super::plan::own_target(plan));
     let asked = version.flatten().and_then(|text| text.parse().ok());
     let plan = &with_libvirt(plan, asked);
     match emit(plan, target) {

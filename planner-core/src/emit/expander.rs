@@ -12,9 +12,16 @@ use crate::facts::Arch;
 use crate::facts::guest::Viommu;
 use crate::ids::PciAddress;
 use crate::plan::{PassedDevice, Plan};
+use crate::size::{MIB, Size};
+use crate::version::Version;
+use crate::vmm::RegionKind;
 
 /// A PCI bus has so many places for root ports (PCI Local Bus Specification 3.0, 3.2.2.3.1).
 const SLOTS_OF_BUS: usize = 32;
+/// A bus number has 8 bits.
+const MOST_BUSES: usize = 256;
+/// hw/pci-host/gpex-acpi.c, acpi_dsdt_add_gpex, which tells an Arm guest of further host bridges.
+const ARM_SINCE: Version = Version::new(6, 0);
 /// The host bridge has one of the places of the root bus.
 pub(super) const PLACES_OF_ROOT_BUS: usize = SLOTS_OF_BUS - 1;
 
@@ -44,10 +51,7 @@ enum Stands {
 ///
 /// # Errors
 /// [`Unsupported`] when there are more devices or bridges than buses or places for them.
-pub(super) fn expanders(
-    plan: &Plan,
-    machine: &Machine,
-) -> Result<(Vec<Expander>, Vec<Passed>), Unsupported> {
+pub(super) fn expanders(plan: &Plan, machine: &Machine) -> Result<(Vec<Expander>, Vec<Passed>), Unsupported> {
     let places = Places::of(plan, machine);
     let mut known: BTreeMap<Stands, usize> = BTreeMap::new();
     let mut groups: Vec<Vec<Passed>> = Vec::new();
@@ -63,7 +67,7 @@ pub(super) fn expanders(
             None => groups.push(vec![device]),
         }
     }
-    let numbers = bus_numbers(&groups.iter().map(Vec::len).collect::<Vec<_>>())?;
+    let numbers = bus_numbers(&groups.iter().map(Vec::len).collect::<Vec<_>>(), buses(plan))?;
     let expander = |(devices, bus_number): (Vec<Passed>, u8)| Expander {
         bus_number,
         node: places.common_node(&devices),
@@ -126,7 +130,7 @@ impl<'a> Places<'a> {
 /// Whether the machine has bridges that carry a NUMA node, and the guest would learn of them.
 fn tells_nodes(plan: &Plan, machine: &Machine) -> bool {
     let has = match plan.guest.arch {
-        Arch::Aarch64 => machine.family() == "virt",
+        Arch::Aarch64 => machine.family() == "virt" && plan.vmm.version >= ARM_SINCE,
         Arch::X86_64 => machine.family() == "q35",
         // Its tables describe one host bridge (hw/riscv/virt.c, create_fdt_pcie; hw/riscv/virt-acpi-build.c).
         Arch::Riscv64 => false,
@@ -134,11 +138,23 @@ fn tells_nodes(plan: &Plan, machine: &Machine) -> bool {
     has && has_msis(plan) && !machine.is_off("acpi")
 }
 
-/// A bus for each bridge with so many ports, packed down from 255, so that those below stay with the machine's own root
-/// bus.
-fn bus_numbers(ports: &[usize]) -> Result<Vec<u8>, Unsupported> {
-    let too_many =
-        || Unsupported::new("the passed devices need more PCI buses than there are", "pass fewer devices");
+/// How many buses the machine's configuration space reaches: each takes 1 MiB of ECAM (PCI Express Base Specification 6.0,
+/// 7.2.2), of which `virt` has 16 MiB without its high one.
+fn buses(plan: &Plan) -> usize {
+    let ecam = plan.regions.iter().find(|region| region.kind == RegionKind::Ecam);
+    let bytes = ecam.and_then(|region| region.span.size()).map(Size::bytes);
+    bytes
+        .and_then(|bytes| usize::try_from(bytes / MIB).ok())
+        .map_or(MOST_BUSES, |buses| buses.min(MOST_BUSES))
+}
+
+/// A bus for each bridge with so many ports, packed down from the last one, so that those below stay with the machine's own
+/// root bus.
+fn bus_numbers(ports: &[usize], buses: usize) -> Result<Vec<u8>, Unsupported> {
+    let too_many = || {
+        let because = format!("the passed devices need more PCI buses than the {buses} that there are");
+        Unsupported::new(because, "pass fewer devices")
+    };
     if ports.len() > PLACES_OF_ROOT_BUS {
         let because = format!(
             "the passed devices need {} PCIe expander bridges, and the root bus has place for {PLACES_OF_ROOT_BUS}",
@@ -146,7 +162,7 @@ fn bus_numbers(ports: &[usize]) -> Result<Vec<u8>, Unsupported> {
         );
         return Err(Unsupported::new(because, "pass fewer devices"));
     }
-    let mut end: usize = 256;
+    let mut end = buses;
     let mut numbers = Vec::new();
     for &count in ports {
         if count > SLOTS_OF_BUS {
@@ -167,18 +183,21 @@ mod tests {
 
     #[test]
     fn an_expander_has_a_bus_for_itself_and_one_for_each_port() {
-        assert_eq!(bus_numbers(&[]).unwrap(), [0; 0]);
-        assert_eq!(bus_numbers(&[1]).unwrap(), [254]);
-        assert_eq!(bus_numbers(&[2, 1]).unwrap(), [253, 251]);
+        assert_eq!(bus_numbers(&[], 256).unwrap(), [0; 0]);
+        assert_eq!(bus_numbers(&[1], 256).unwrap(), [254]);
+        assert_eq!(bus_numbers(&[2, 1], 256).unwrap(), [253, 251]);
+        assert_eq!(bus_numbers(&[2, 1], 16).unwrap(), [13, 11]);
     }
 
     #[test]
     fn more_devices_than_buses_are_refused() {
-        assert_eq!(bus_numbers(&[1; 31]).unwrap().last(), Some(&194));
-        assert!(bus_numbers(&[1; 32]).is_err());
-        assert_eq!(bus_numbers(&[8; 28]).unwrap().last(), Some(&4));
-        assert!(bus_numbers(&[8; 29]).is_err());
-        assert!(bus_numbers(&[32]).is_ok());
-        assert!(bus_numbers(&[33]).is_err());
+        assert_eq!(bus_numbers(&[1; 31], 256).unwrap().last(), Some(&194));
+        assert!(bus_numbers(&[1; 32], 256).is_err());
+        assert_eq!(bus_numbers(&[8; 28], 256).unwrap().last(), Some(&4));
+        assert!(bus_numbers(&[8; 29], 256).is_err());
+        assert!(bus_numbers(&[32], 256).is_ok());
+        assert!(bus_numbers(&[33], 256).is_err());
+        assert!(bus_numbers(&[7, 6], 16).is_ok());
+        assert!(bus_numbers(&[7, 7], 16).is_err());
     }
 }

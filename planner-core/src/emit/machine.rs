@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Unsupported, expander};
 use super::parts::{needs, needs_firmware, one_line};
+use super::{Unsupported, expander};
 use crate::addr::Gpa;
 use crate::facts::Arch;
 use crate::plan::Plan;

@@ -7,7 +7,7 @@
 pub mod bars;
 pub mod conflict;
 pub mod layout;
-mod passed;
+pub(crate) mod passed;
 pub mod place;
 pub mod problem;
 pub mod rules;

@@ -21,17 +21,12 @@ pub(super) fn of(host: &Host, device: &Device) -> PassedDevice {
 
 /// Why the guest cannot have an SMMUv3: passed devices behind it are translated by the host's, whose second stage the
 /// kernel keeps and whose first the guest gets. What is not known of the host refuses nothing.
-pub(super) fn refuse_nesting(
-    host: &Host,
-    kernel: KernelVersion,
-    guest: &GuestSpec,
-    passed: &[&Device],
-) -> Vec<Reason> {
-    if guest.viommu != Viommu::SmmuV3 || passed.is_empty() {
+pub(crate) fn refuse_nesting(host: &Host, kernel: KernelVersion, guest: &GuestSpec) -> Vec<Reason> {
+    if guest.viommu != Viommu::SmmuV3 || guest.pass.is_empty() {
         return Vec::new();
     }
     let mut reasons = Vec::new();
-    for device in passed {
+    for device in guest.pass.iter().filter_map(|&address| host.device(address)) {
         let Some(iommu) = host.iommu_of(device).filter(|iommu| !iommu.model.is_smmuv3()) else { continue };
         let because = format!(
             "an SMMUv3 of the guest nests in an SMMUv3 of the host, and {} is behind {}, a {}",

@@ -100,7 +100,7 @@ impl Problem {
             warnings: Vec::new(),
         };
         problem.check_devices(host, reserved, &passed);
-        problem.blockers.extend(passed::refuse_nesting(host, reserved.kernel, guest, &passed));
+        problem.blockers.extend(passed::refuse_nesting(host, reserved.kernel, guest));
         problem.check_vmm(&passed);
         let groups = groups_of_interest(host, reserved, guest, &passed);
         for group in &groups {

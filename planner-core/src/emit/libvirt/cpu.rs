@@ -13,10 +13,11 @@ use crate::size::Size;
 
 /// `<cpu>`.
 pub(super) fn cpu(plan: &Plan, libvirt: &mut Libvirt) -> Result<Element, Unsupported> {
-    if plan.guest.arch == Arch::Riscv64 && !plan.guest.numa.is_empty() {
-        libvirt.require(version::RISCV_NUMA)?;
-    }
     let mut cpu = model(plan, libvirt)?;
+    let is_host = cpu.attribute("mode") == Some("host-passthrough");
+    if plan.guest.arch == Arch::Riscv64 && !(is_host && plan.guest.numa.is_empty()) {
+        libvirt.require(version::RISCV_CPU)?;
+    }
     if let Some((sockets, cores)) = topology(plan) {
         let topology = Element::new("topology").with("sockets", sockets.to_string());
         cpu = cpu.child(topology.with("cores", cores.to_string()).with("threads", "1"));
@@ -74,13 +75,16 @@ impl Width<'_> {
     /// (target/i386/cpu.c, x86_cpu_properties).
     fn said(self, libvirt: &mut Libvirt) -> Option<Element> {
         let element = libvirt.has(version::ADDRESS_WIDTH).then(|| Element::new("maxphysaddr"));
-        let limited = matches!(self, Self::AtMost(_)) && element.is_some() && libvirt.has(version::WIDTH_LIMIT);
+        let limited =
+            matches!(self, Self::AtMost(_)) && element.is_some() && libvirt.has(version::WIDTH_LIMIT);
         let mut global = |name: &str, value: &str| {
             libvirt.argument("-global", format!("x86_64-cpu.{name}={}", value.replace(',', ",,")));
         };
         match (self, element) {
             (Self::Host, Some(element)) => return Some(element.with("mode", "passthrough")),
-            (Self::Bits(bits), Some(element)) => return Some(element.with("mode", "emulate").with("bits", bits)),
+            (Self::Bits(bits), Some(element)) => {
+                return Some(element.with("mode", "emulate").with("bits", bits));
+            }
             (Self::AtMost(bits), Some(element)) => {
                 let element = element.with("mode", "passthrough");
                 if limited {

@@ -134,11 +134,7 @@ fn virtio_widths(plan: &Plan) -> (u8, u8) {
 
 /// The size of the root bus's 64-bit window, where the plan sets it: that of a PC, and on Arm that of the machine, unless
 /// libvirt lacks it there.
-fn window(
-    plan: &Plan,
-    machine: &mut Machine,
-    libvirt: &mut Libvirt,
-) -> Result<Option<Element>, Unsupported> {
+fn window(plan: &Plan, machine: &mut Machine, libvirt: &mut Libvirt) -> Result<Option<Element>, Unsupported> {
     // libvirt keeps it in KiB, rounded up.
     let hole = |size: Size| {
         let kibibytes = size.bytes().div_ceil(KIB).to_string();
@@ -201,8 +197,9 @@ impl Placed {
         let bridge = self.controller(EXPANDER, target);
         if plan.guest.viommu == Viommu::SmmuV3 {
             let driver = Element::new("driver").with("pciBus", bridge.to_string()).with("accel", "on");
-            let driver =
-                output_width(plan).into_iter().fold(driver, |driver, width| driver.with("oas", width.to_string()));
+            let driver = output_width(plan)
+                .into_iter()
+                .fold(driver, |driver, width| driver.with("oas", width.to_string()));
             self.smmus.push(Element::new("iommu").with("model", "smmuv3").child(driver));
         }
         for (slot, device) in expander.devices.iter().enumerate() {

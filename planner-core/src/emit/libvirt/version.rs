@@ -49,9 +49,9 @@ features! {
     ARM_EXPANDER = "PCIe expander bridges", 9 . 0, Some(Arch::Aarch64);
     /// CPU models and topology, `limit`.
     WIDTH_LIMIT = "a limit of maxphysaddr", 9 . 3, Some(Arch::X86_64);
-    /// src/cpu/cpu_riscv64.c, without which there is no `cpu` and so no NUMA: 11.3 has it, 9.0 not; the releases between
-    /// were not read.
-    RISCV_NUMA = "NUMA", 11 . 3, Some(Arch::Riscv64);
+    /// src/cpu/cpu_riscv64.c, without which there are no models, and no NUMA, which is part of `cpu`: 11.3 has it, 9.0 not;
+    /// the releases between were not read.
+    RISCV_CPU = "CPU models and NUMA", 11 . 3, Some(Arch::Riscv64);
     /// src/qemu/qemu_capabilities.c, `machine.virt.highmem-mmio-size`: the first capability after those of 11.3, before
     /// `bus-floppy` of 11.4.
     ARM_PCI_HOLE = "a size of the 64-bit PCI window", 11 . 4, Some(Arch::Aarch64);
@@ -112,10 +112,11 @@ impl Libvirt {
         if self.has(feature) {
             return Ok(());
         }
-        let LibvirtFeature { what, since, .. } = feature;
+        let LibvirtFeature { what, since, arch } = feature;
+        let arch = arch.map(|arch| format!(" for {arch}")).unwrap_or_default();
         Err(Unsupported::new(
             format!(
-                "libvirt {} has no {what}, which came with libvirt {since}",
+                "libvirt {} has no {what}{arch}, which came with libvirt {since}",
                 self.asked.unwrap_or(NEWEST)
             ),
             format!("emit for libvirt={since} or newer, or for qemu"),
@@ -135,7 +136,8 @@ impl Libvirt {
             None => None,
         };
         let tainted = (!self.arguments.is_empty()).then(|| {
-            "libvirt has no element for what qemu:commandline says, and marks the domain as tainted.".to_owned()
+            "libvirt has no element for what qemu:commandline says, and marks the domain as tainted."
+                .to_owned()
         });
         version.into_iter().chain(self.remarks.iter().cloned()).chain(tainted).collect()
     }

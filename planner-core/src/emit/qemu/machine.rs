@@ -71,8 +71,7 @@ pub(super) fn firmware(plan: &Plan) -> Vec<QemuOption> {
         return Vec::new();
     }
     let flash = || QemuOption::new("-drive").with("if", "pflash").with("format", "raw");
-    let why =
-        "the guest learns of its memory modules, PCIe expander bridges and SMMUs from ACPI tables, which need UEFI firmware";
+    let why = "the guest learns of its memory modules, PCIe expander bridges and SMMUs from ACPI tables, which need UEFI firmware";
     vec![
         flash().with("unit", "0").with("readonly", "on").with("file", FIRMWARE.0).because(why),
         flash().with("unit", "1").with("file", FIRMWARE.1),
