@@ -12,6 +12,7 @@ use crate::facts::guest::{HazardPolicy, VmmKind};
 use crate::guest::GuestSpec;
 use crate::host::Host;
 use crate::kernel::{Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
+use crate::plan::passed::refuse_nesting;
 use crate::plan::{Plan, Reason, rules};
 use crate::version::Version;
 use crate::vmm::{self, Disabled, MapRegion, MemoryMap, RegionKind, Request, Setting};
@@ -84,6 +85,9 @@ pub fn judge(
         AsItStands { regions: map.regions.clone(), disabled: map.disabled.clone(), ..AsItStands::empty() };
     let groups = groups(host, reserved, guest, &mut judgement);
     judgement.check_iommu(&request, facts, guest);
+    for reason in refuse_nesting(host, reserved.kernel, guest) {
+        judgement.ends(Outlook::Fails, reason, None);
+    }
     for group in &groups {
         judgement.check_group(&request, facts, group, guest, &map);
     }

@@ -1,5 +1,6 @@
 //! `planner vmm` without a machine: the VMMs known and what each version can express.
 
+use planner_core::emit::{LibvirtVersions, libvirt_versions};
 use planner_core::facts::Arch;
 use planner_core::facts::guest::{Viommu, VmmKind};
 use planner_core::size::approximate_size;
@@ -33,6 +34,9 @@ struct Row {
     can: Capabilities,
     /// What it could express from version to version, oldest first.
     history: Vec<Era>,
+    /// What libvirt can say of such a guest, by its version, where libvirt runs this VMM.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    libvirt: Option<LibvirtVersions>,
 }
 
 /// The VMMs of this kind, version and architecture, or all of them: the matrix unless a version was named, and what is
@@ -151,11 +155,12 @@ fn row(known: &Known, version: Option<Version>) -> Row {
         version,
         can: vmm::capabilities(kind, version, arch),
         history: vmm::eras(known),
+        libvirt: (kind == VmmKind::Qemu).then(|| libvirt_versions(arch)),
     }
 }
 
 fn told(row: &Row) -> String {
-    let Row { name, arch, machine, oldest, version, can, .. } = row;
+    let Row { name, arch, machine, oldest, version, can, libvirt, .. } = row;
     let title = paint(Ink::Bold, format!("{name} {version} {machine}").trim_end());
     let known = if *oldest > Version::new(0, 0) { format!(" (known since {oldest})") } else { String::new() };
     let mut out = format!("{title} for {arch}{known}\n");
@@ -165,7 +170,17 @@ fn told(row: &Row) -> String {
     line("options", &list_of(&can.knobs, "none that move memory"));
     let viommus: Vec<&str> = can.viommus.iter().map(|viommu| viommu.word()).collect();
     line("viommu", &list_of(&viommus, "none"));
+    if let Some(libvirt) = libvirt {
+        line("libvirt", &by_version(libvirt));
+    }
     out
+}
+
+fn by_version(libvirt: &LibvirtVersions) -> String {
+    let LibvirtVersions { oldest, newest, features } = libvirt;
+    let since: Vec<String> =
+        features.iter().map(|feature| format!("{} since {}", feature.what, feature.since)).collect();
+    format!("{oldest} to {newest}; {}", since.join(", "))
 }
 
 fn list_of(words: &[&str], none: &str) -> String {

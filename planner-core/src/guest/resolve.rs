@@ -60,6 +60,7 @@ pub fn resolve(facts: &GuestFacts, host: &Host) -> (Option<GuestSpec>, Vec<Diagn
         policy: facts.policy.unwrap_or(LayoutPolicy::HostFit),
         ipa_bits: facts.ipa_bits.or(host.ipa_bits),
         avoid: facts.avoid.iter().map(|avoid| avoid.span).collect::<Vec<Span<_>>>(),
+        libvirt: facts.libvirt,
     };
     let usable = !crate::diag::has_errors(&found);
     (usable.then_some(spec), found)

@@ -36,6 +36,7 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
         max_memory: map.max_memory,
         slots: map.slots,
         needed_bits: map.needed_bits,
+        passed: problem.passed.clone(),
         msi_window: problem.msi.clone(),
         host_settings: problem.host_settings.clone(),
         warnings: problem.warnings.clone(),

@@ -7,6 +7,7 @@
 pub mod bars;
 pub mod conflict;
 pub mod layout;
+pub(crate) mod passed;
 pub mod place;
 pub mod problem;
 pub mod rules;
@@ -21,6 +22,7 @@ use crate::facts::Arch;
 use crate::facts::guest::VmmKind;
 use crate::guest::GuestSpec;
 use crate::host::Host;
+use crate::ids::PciAddress;
 use crate::kernel::ReservedReport;
 use crate::size::{PageSize, Size};
 use crate::version::{KernelVersion, Version};
@@ -117,6 +119,19 @@ pub struct RamPiece {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<u32>,
     /// Host node that its memory comes from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_node: Option<u32>,
+}
+
+/// A passed device, with what of its place on the host the guest can be told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PassedDevice {
+    /// Its address on the host.
+    pub address: PciAddress,
+    /// Name of the host's IOMMU in front of it, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iommu: Option<String>,
+    /// NUMA node of the host that it belongs to, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_node: Option<u32>,
 }
@@ -221,6 +236,9 @@ pub struct Plan {
     pub slots: Option<u32>,
     /// Guest-physical address bits that the map needs.
     pub needed_bits: u8,
+    /// The passed devices, ascending by address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<PassedDevice>,
     /// Where MSIs go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msi_window: Option<MsiPlan>,
