@@ -66,6 +66,7 @@ impl Machine {
             Knob::LowMmioSize { .. }
             | Knob::LowMmioWindow { .. }
             | Knob::MaxPhysBits { .. }
+            | Knob::PciSegments { .. }
             | Knob::Window { .. }
             | Knob::PeerDmaOff => {
                 let because = format!("QEMU has no option for {knob:?}, which the plan sets");

@@ -24,6 +24,8 @@ mod riscv_virt;
 pub mod rules;
 mod x86_cpu;
 
+pub use cloud_hypervisor::{PciSegments, SegmentNode, SegmentWeights};
+pub use crosvm::{PciOption, PciRange};
 pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
 pub use configured::{Setting, configured_map, configured_request};
 pub use describe::{describe, machine_type};
@@ -148,6 +150,11 @@ pub enum Knob {
     },
     /// Cloud Hypervisor: BARs are not mapped for traffic between passed devices.
     PeerDmaOff,
+    /// Cloud Hypervisor: so many PCI segments, of 32 devices each, among which the windows are split evenly.
+    PciSegments {
+        /// 2 to 96.
+        count: u16,
+    },
     /// QEMU x86: RAM below 4 GiB ends here at the latest.
     #[serde(rename = "max-ram-below-4g")]
     MaxRamBelow4g {
@@ -318,6 +325,10 @@ pub struct MemoryMap {
     /// How BARs get their places in its windows, where that can end the VMM.
     #[serde(skip)]
     pub bar_order: BarOrder,
+    /// How many passed functions each PCI segment takes, for a VMM without bridges: the first windows of 32 and of 64 bits
+    /// are those of segment 0, and so on. Empty where bridges make room for as many as one likes.
+    #[serde(skip)]
+    pub segments: Vec<u32>,
 }
 
 /// The VMM refuses.
