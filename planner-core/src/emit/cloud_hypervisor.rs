@@ -24,6 +24,8 @@ const KERNEL: &str = "Image";
 const ARM_RAM: Gpa = Gpa::at(0x4000_0000);
 /// `iommufd` and `vfio_p2p_dma` came with 52.0 (its release notes, pull request 7981).
 const IOMMUFD_SINCE: Version = Version::new(52, 0);
+/// `iommu_address_width` came with 44.0 (its release notes); before, the guest chose addresses of 64 bits.
+const IOMMU_WIDTH_SINCE: Version = Version::new(44, 0);
 /// More vCPUs than any hypervisor takes (arch/x86/include/asm/kvm_host.h, KVM_MAX_VCPUS: 4096 at most).
 const MOST_VCPUS: u32 = 4096;
 
@@ -259,6 +261,9 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
     }
     if !matches!(guest.viommu, Viommu::None | Viommu::Virtio) {
         return lacks(&format!("{} IOMMU for its guest", guest.viommu));
+    }
+    if guest.viommu == Viommu::Virtio && version < IOMMU_WIDTH_SINCE {
+        return lacks("option for the address bits of its virtio-iommu");
     }
     if guest.vcpus > MOST_VCPUS {
         return lacks(&format!("room for {} vCPUs", guest.vcpus));

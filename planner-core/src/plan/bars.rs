@@ -206,8 +206,9 @@ const PAGE: Size = Size::kib(4);
 
 /// What emulated devices may take of the end of a window before passed ones get theirs: Cloud Hypervisor puts the BAR of a
 /// virtio device at a multiple of 8 MiB since 53.0 (virtio-devices/src/transport/pci_device.rs; pull request 8205), and a bus
-/// has 32 devices.
-const EMULATED: Size = Size::mib(256);
+/// has 32 devices. A described VMM is taken to put them where Cloud Hypervisor did before, 512 KiB each.
+const EMULATED_ON_SEGMENTS: Size = Size::mib(256);
+const EMULATED: Size = Size::mib(16);
 
 /// Where the BARs come to lie, as far as the VMM hands them out itself; nothing where the guest does.
 #[must_use]
@@ -246,23 +247,25 @@ fn from_end(demand: &BarDemand, map: &MemoryMap, segment: usize) -> impl Iterato
     let window = |kind| {
         map.regions.iter().filter(move |region| region.kind == kind).nth(segment).map(|region| region.span)
     };
+    let emulated = if map.segments.is_empty() { EMULATED } else { EMULATED_ON_SEGMENTS };
     // A 64-bit BAR that is not prefetchable counts as low, and Cloud Hypervisor puts it high.
     let all: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
-    let low = window(RegionKind::Mmio32).and_then(|window| sunk(&demand.low, window));
-    low.into_iter().chain(window(RegionKind::Mmio64).and_then(|window| sunk(&all, window)))
+    let low = window(RegionKind::Mmio32).and_then(|window| sunk(&demand.low, window, emulated));
+    low.into_iter().chain(window(RegionKind::Mmio64).and_then(|window| sunk(&all, window, emulated)))
 }
 
 /// The part of a window that BARs take when they are handed out one below the other from its end, each at a multiple of
 /// its size (vm-allocator/src/address.rs, `first_available_range`); all of it when they do not fit.
-fn sunk(bars: &[Bar], window: Span<Gpa>) -> Option<Span<Gpa>> {
+fn sunk(bars: &[Bar], window: Span<Gpa>, emulated: Size) -> Option<Span<Gpa>> {
     let mut bars = bars.to_vec();
     bars.sort_by_key(|bar| (bar.device, bar.index));
     bars.first()?;
-    let top = window.last().get().checked_sub(EMULATED.bytes())?;
-    let start = bars.iter().try_fold(top, |end, bar| {
+    let top = window.last().get().checked_sub(emulated.bytes());
+    let below = |end: u64, bar: &Bar| {
         let start = end.checked_add(1)?.checked_sub(bar.size.bytes())?;
         bar.size.round_down(start).checked_sub(1)
-    });
+    };
+    let start = top.and_then(|top| bars.iter().try_fold(top, below));
     let start = start.and_then(|end| end.checked_add(1)).filter(|&start| start >= window.first().get());
     let start = start.unwrap_or(window.first().get());
     Span::of(start, window.last().get())

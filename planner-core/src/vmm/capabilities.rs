@@ -69,8 +69,9 @@ pub fn oldest(kind: VmmKind) -> Version {
         // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
         VmmKind::Qemu => Version::new(7, 0),
         VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
-        // The layout files of the trees before were not compared.
-        VmmKind::CloudHypervisor => Version::new(45, 0),
+        // Weights of segments came with 39.0, and no release notes since tell of another memory map. Before 34.0 huge pages
+        // were cut at the hole.
+        VmmKind::CloudHypervisor => Version::new(39, 0),
         // PCI, and with it the 64-bit window, came with 1.13.
         VmmKind::Firecracker => Version::new(1, 13),
     }
