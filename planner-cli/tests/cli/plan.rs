@@ -364,7 +364,9 @@ fn a_target_that_cannot_express_the_plan() {
 #[test]
 fn a_domain_for_a_libvirt() {
     let guest = "--memory 512M --pass 02:00.0 --vmm qemu=11.1 --machine virt --viommu virtio";
-    check(&format!("plan board.host {guest} --hazards ignore --emit libvirt=9.0"), expect![[r#"
+    check(
+        &format!("plan board.host {guest} --hazards ignore --emit libvirt=9.0"),
+        expect![[r#"
         <domain type="kvm">
           <!-- Made for QEMU 11.1. Add what the guest boots from, its disks and its networks. -->
           <!-- Written for libvirt 9.0. -->
@@ -388,16 +390,22 @@ fn a_domain_for_a_libvirt() {
           </devices>
         </domain>
         --- exit 0
-    "#]]);
-    check(&format!("plan board.host {guest} --hazards ignore --emit libvirt=8.0"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("plan board.host {guest} --hazards ignore --emit libvirt=8.0"),
+        expect![[r#"
         --- stderr
         error[E001]: libvirt 8.0 has no virtio-iommu, which came with libvirt 8.3
         --> --emit libvirt=8.0
          = help: emit for libvirt=8.3 or newer, or for qemu
 
         --- exit 1
-    "#]]);
-    check(&format!("plan board.host {guest} --emit libvirt=nine"), expect![[r#"
+    "#]],
+    );
+    check(
+        &format!("plan board.host {guest} --emit libvirt=nine"),
+        expect![[r#"
         --- stderr
         error: invalid value 'libvirt=nine' for '--emit <TARGET>'
           [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, custom]
@@ -406,7 +414,8 @@ fn a_domain_for_a_libvirt() {
 
         For more information, try '--help'.
         --- exit 2
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

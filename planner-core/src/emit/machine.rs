@@ -70,6 +70,7 @@ impl Machine {
             | Knob::LowMmioWindow { .. }
             | Knob::MmioHole { .. }
             | Knob::MaxPhysBits { .. }
+            | Knob::PciSegments { .. }
             | Knob::Window { .. }
             | Knob::PeerDmaOff => {
                 let because = format!("QEMU has no option for {knob:?}, which the plan sets");

@@ -222,6 +222,9 @@ pub struct Plan {
     pub hotplug: Vec<Span<Gpa>>,
     /// The whole memory map, ascending by start.
     pub regions: Vec<PlacedRegion>,
+    /// PCI segment of each passed function, in the order of the guest's; empty where there is one segment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<u16>,
     /// Regions that the VMM leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disabled: Vec<Disabled>,

@@ -261,6 +261,7 @@ pub(crate) fn kvmtool_plan() -> Plan {
         }],
         hotplug: Vec::new(),
         regions,
+        segments: Vec::new(),
         disabled: Vec::new(),
         knobs: Vec::new(),
         max_memory: None,

@@ -6,7 +6,7 @@ crate::diag::diagnostic_codes! {
          backslash takes the next character as it is.";
     NO_COMMAND = "M102" Error "no VMM is started"
         "A command line of a VMM names its program: `qemu-system-aarch64`, `qemu-system-x86_64`, `qemu-system-riscv64`, \
-         `qemu-kvm`, `lkvm`, `crosvm` or `cloud-hypervisor`, with or without a path and with words such as `sudo` or \
+         `qemu-kvm`, `lkvm`, `crosvm`, `cloud-hypervisor`, `firecracker` or `openvmm`, with or without a path and with words such as `sudo` or \
          `numactl` before it.";
     NO_VALUE = "M103" Error "an option without its value"
         "The option is the last word of the command and needs one more behind it. Write the value there, or take the \
@@ -31,6 +31,7 @@ crate::diag::diagnostic_codes! {
          is mapped one to one until the guest takes over.";
     NOT_THIS_JSON = "M110" Error "no configuration of a VMM in this JSON"
         "The reader knows the body of cloud-hypervisor's `vm.create`, an object with `memory` and `payload` or `devices`, \
+         the file for Firecracker's `--config-file`, an object with `machine-config` and `boot-source`, \
          and the planner's own guests, which say \"schema\": \"guest/1\".";
     NO_FILE = "M111" Error "a file that the configuration names cannot be read"
         "Options such as `-readconfig` put part of the configuration into another file. The name is looked up from where \

@@ -1,5 +1,5 @@
-//! Existing configurations of VMMs, read as guests: command lines and scripts of QEMU, kvmtool, crosvm and
-//! cloud-hypervisor, cloud-hypervisor's JSON, and libvirt's domain XML.
+//! Existing configurations of VMMs, read as guests: command lines and scripts of QEMU, kvmtool, crosvm, cloud-hypervisor,
+//! Firecracker and OpenVMM, the JSON of cloud-hypervisor and Firecracker, and libvirt's domain XML.
 //!
 //! Each reader keeps what the layout depends on, tells what it does not understand, and passes silently over what has
 //! nothing to do with the memory map (displays, disks, networks).
@@ -7,9 +7,11 @@
 pub mod cloud_hypervisor;
 pub mod codes;
 pub mod crosvm;
+pub mod firecracker;
 mod keyval;
 pub mod kvmtool;
 pub mod libvirt;
+pub mod openvmm;
 mod options;
 pub mod qemu;
 mod sink;
@@ -30,6 +32,8 @@ pub enum Format {
     Command,
     /// The body of cloud-hypervisor's `vm.create`.
     CloudHypervisorJson,
+    /// A file for Firecracker's `--config-file`.
+    FirecrackerJson,
     /// libvirt's domain XML.
     DomainXml,
 }
@@ -44,6 +48,10 @@ pub fn recognise(text: &str) -> Option<Format> {
     }
     if start.starts_with('{') {
         let of_planner = start.contains("\"schema\"");
+        let of_firecracker = ["\"machine-config\"", "\"boot-source\""];
+        if !of_planner && of_firecracker.iter().any(|name| start.contains(name)) {
+            return Some(Format::FirecrackerJson);
+        }
         let named = ["\"payload\"", "\"boot_vcpus\"", "\"hugepages\"", "\"zones\"", "\"devices\""];
         return (!of_planner && named.iter().any(|name| start.contains(name)))
             .then_some(Format::CloudHypervisorJson);
@@ -70,6 +78,8 @@ enum Program {
     Kvmtool,
     Crosvm,
     CloudHypervisor,
+    Firecracker,
+    Openvmm,
 }
 
 impl Program {
@@ -80,6 +90,10 @@ impl Program {
             Some(Self::Kvmtool)
         } else if crosvm::is_program(word) {
             Some(Self::Crosvm)
+        } else if firecracker::is_program(word) {
+            Some(Self::Firecracker)
+        } else if openvmm::is_program(word) {
+            Some(Self::Openvmm)
         } else {
             cloud_hypervisor::is_program(word).then_some(Self::CloudHypervisor)
         }
@@ -87,7 +101,8 @@ impl Program {
 
     /// Whether a line with the name of the program looks like one that runs it: `kvm` alone is a word of many uses.
     fn is_sure(self, line: &str) -> bool {
-        self != Self::Qemu || line.contains("qemu-") || line.contains(" -") || line.trim_end().ends_with('\\')
+        let is_word = matches!(self, Self::Qemu | Self::Firecracker | Self::Openvmm);
+        !is_word || line.contains("qemu-") || line.contains(" -") || line.trim_end().ends_with('\\')
     }
 }
 
@@ -104,6 +119,7 @@ pub fn read_text(
     match format {
         Format::DomainXml => libvirt::read(name, text, version),
         Format::CloudHypervisorJson => cloud_hypervisor::read_json(name, text, version),
+        Format::FirecrackerJson => firecracker::read_json(name, text, version),
         Format::Command => read_script(name, text, version, files),
     }
 }
@@ -145,7 +161,7 @@ fn read_script(
 /// The names of files that a command line puts parts of the configuration into, as they are written.
 #[must_use]
 pub fn files_named(words: &[Word]) -> Vec<String> {
-    qemu::files_named(words)
+    [qemu::files_named(words), firecracker::files_named(words)].concat()
 }
 
 /// Whether a diagnostic says what the VMM itself would refuse; the facts have it, too.
@@ -179,6 +195,8 @@ pub fn read_command(
         Some(Program::Kvmtool) => kvmtool::read(command, version),
         Some(Program::Crosvm) => crosvm::read(command, version),
         Some(Program::CloudHypervisor) => cloud_hypervisor::read(command, version),
+        Some(Program::Firecracker) => firecracker::read(command, version, files),
+        Some(Program::Openvmm) => openvmm::read(command, version),
         None => {
             let mut sink = Sink::default();
             let origin = words.first().map_or(Origin::Unstated, |word| word.origin.clone());
