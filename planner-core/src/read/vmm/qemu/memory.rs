@@ -108,10 +108,19 @@ fn limits(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             if read.is_none() {
                 let expected = if name == "slots" { "expects a number" } else { EXPECTED };
                 let text = format!("{}: Parameter '{name}' {expected}", options.option);
-                sink.refuse(Stage::Words, origin.clone(), text);
+                sink.refuse_with(Stage::Words, origin.clone(), text, unit_meant(value));
             }
         }
     }
+}
+
+/// QEMU's units are one letter, `8G`; people write `8GB` and `8 GiB`.
+fn unit_meant(text: &str) -> Option<String> {
+    let digits = text.len().saturating_sub(text.trim_start_matches(|c: char| c.is_ascii_digit()).len());
+    let (number, unit) = text.split_at(digits);
+    let letter = unit.trim().chars().next().filter(char::is_ascii_alphabetic)?.to_ascii_uppercase();
+    let plain = format!("{number}{letter}");
+    (unit.trim().len() > 1 && size(&plain).is_some()).then(|| format!("write `{plain}`"))
 }
 
 /// A bare number is in MiB; nothing is the default.
