@@ -62,6 +62,11 @@ impl Word {
 const MOST_UNKNOWN: usize = 200;
 /// Longest JSON object without quotes around it.
 const LONGEST_JSON: usize = 1 << 14;
+/// Most characters that are looked at ahead of their turn, in all: what opens and never closes must not be searched for
+/// again and again.
+const MOST_LOOKAHEAD: usize = 1 << 22;
+/// Most faults of a text that are told.
+const MOST_FAULTS: usize = 20;
 /// Words of the shell before a command, and those that decide whether it runs.
 const KEYWORDS: &[&str] = &["!", "do", "else", "then", "time", "{", "}", "fi", "done", "esac"];
 const DECIDING: &[&str] = &["case", "elif", "for", "if", "select", "until", "while"];
@@ -114,6 +119,7 @@ pub(super) fn script(file: &TextFile, text: &str) -> Script {
         command: Vec::new(),
         variables: BTreeMap::new(),
         expanded: 0,
+        lookahead: MOST_LOOKAHEAD,
         found: Vec::new(),
         unknown: Vec::new(),
         branches: None,
@@ -135,6 +141,8 @@ struct Shell<'t> {
     /// What the file has set so far. A plain variable is one word, an array several.
     variables: BTreeMap<String, Vec<Word>>,
     expanded: usize,
+    /// Characters that may still be looked at ahead of their turn.
+    lookahead: usize,
     found: Vec<Diagnostic>,
     unknown: Vec<Unknown>,
     branches: Option<Origin>,
@@ -259,14 +267,15 @@ impl Shell<'_> {
     }
 
     /// The length of a JSON object that stands without quotes, as `ps` and logs print the arguments that libvirt writes.
-    fn bare_json(&self) -> Option<usize> {
-        let rest = self.rest();
+    fn bare_json(&mut self) -> Option<usize> {
+        let rest = self.text.get(self.at..)?;
         let inner = rest.strip_prefix('{')?;
         if self.command.is_empty() || !inner.trim_start().starts_with('"') {
             return None;
         }
+        let most = LONGEST_JSON.min(self.lookahead);
         let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
-        for (at, c) in rest.char_indices().take(LONGEST_JSON) {
+        for (at, c) in rest.char_indices().take(most) {
             match c {
                 _ if escaped => escaped = false,
                 '\\' if quoted => escaped = true,
@@ -277,10 +286,12 @@ impl Shell<'_> {
             }
             if depth == 0 {
                 let length = at.saturating_add(1);
+                self.lookahead = self.lookahead.saturating_sub(length);
                 let is_json = serde_json::from_str::<serde_json::Value>(rest.get(..length)?).is_ok();
                 return is_json.then_some(length);
             }
         }
+        self.lookahead = self.lookahead.saturating_sub(most);
         None
     }
 
@@ -399,7 +410,9 @@ impl Shell<'_> {
             let origin = self.file.origin(self.at.saturating_sub(1)..self.at.saturating_add(blanks));
             let message = "a space stands behind this `\\`, so the command ends with the line";
             let found = Diagnostic::new(&codes::BROKEN_LINE, origin, message);
-            self.found.push(found.help("take the space away").label("no space behind it"));
+            if self.found.len() < MOST_FAULTS {
+                self.found.push(found.help("take the space away").label("no space behind it"));
+            }
             self.skip(blanks);
         }
         match self.take() {

@@ -93,9 +93,10 @@ impl Shell<'_> {
     }
 
     /// Where the brace closes that opens here.
-    fn closing_brace(&self) -> Option<usize> {
+    fn closing_brace(&mut self) -> Option<usize> {
         let mut depth: usize = 0;
-        for (at, c) in self.rest().char_indices().take(1 << 10) {
+        for (at, c) in self.text.get(self.at..)?.char_indices().take(self.lookahead.min(1 << 10)) {
+            self.lookahead = self.lookahead.saturating_sub(1);
             match c {
                 '{' => depth = depth.saturating_add(1),
                 '}' => depth = depth.saturating_sub(1),
