@@ -271,6 +271,13 @@ impl Session {
     ) -> Result<GuestSpec, Stop> {
         let found = override_guest(flags, &mut facts);
         self.tell(found)?;
+        // A machine or CPU that a flag names is judged, too; another VMM is not what the configuration is for.
+        let vmm_of = |facts: &GuestFacts| facts.vmm.as_ref().map(|vmm| vmm.kind);
+        if let Some(existing) =
+            self.existing.as_mut().filter(|existing| vmm_of(&existing.guest) == vmm_of(&facts))
+        {
+            existing.guest.vmm.clone_from(&facts.vmm);
+        }
         let (guest, found) = guest::resolve::resolve(&facts, host);
         self.tell(found)?;
         guest.ok_or(Stop(Status::BadInput))

@@ -185,7 +185,7 @@ fn long_texts_are_read_in_one_go() {
     let device = " \\\n  -device vfio-pci,host=01:00.0";
     let long = format!("qemu-system-x86_64 -m 8G{}", device.repeat(50_000));
     let (facts, _) = read_text(Format::Command, "t", &long, None, &Default::default());
-    assert_eq!(facts.guest.pass.len(), 50_000);
+    assert_eq!(facts.guest.pass.len(), 1024);
     for piece in ["{\"", "$(", "`", "${", "\\ \n", "A+=x ", "> ", "^\n", "-", "'\"", "<domain", "{\"a\":1} "]
     {
         let long = format!("qemu-system-x86_64 -m 8G {}", piece.repeat(20_000));

@@ -27,7 +27,7 @@ XDG_DATA_HOME=/var/lib/libvirt/qemu/domain-1-win11/.local/share \
 -global ICH9-LPC.disable_s3=1 \
 -boot strict=on \
 -device '{"driver":"pcie-root-port","port":16,"chassis":1,"id":"pci.1","bus":"pcie.0","multifunction":true,"addr":"0x2"}' \
--device '{"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0","bus":"pci.5","addr":"0x0","romfile":"/root/vbios.rom"}' \
+-device '{"driver":"vfio-pci","host":"0000:01:00.0","id":"hostdev0","bus":"pci.5","addr":"0x0","romfile":"/srv/vbios.rom"}' \
 -device '{"driver":"vfio-pci","host":"0000:01:00.1","id":"hostdev1","bus":"pci.6","addr":"0x0"}' \
 -device '{"driver":"ivshmem-plain","id":"shmem0","memdev":"shmmem-shmem0","bus":"pci.9","addr":"0x1"}' \
 -object '{"qom-type":"memory-backend-file","id":"shmmem-shmem0","mem-path":"/dev/shm/looking-glass","size":67108864,"share":true}' \

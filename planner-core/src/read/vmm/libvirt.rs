@@ -282,7 +282,8 @@ impl Words<'_> {
     }
 
     fn cells<'n>(&mut self, domain: &'n Node) -> Vec<(&'n Node, Size)> {
-        let cells = domain.at(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.all("cell"));
+        // One more than QEMU takes, so that it says so.
+        let cells = domain.at(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.all("cell")).take(129);
         let mut sized = Vec::new();
         for cell in cells {
             let Some(text) = cell.attribute("memory") else { continue };

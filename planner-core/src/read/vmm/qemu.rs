@@ -26,6 +26,9 @@ use crate::version::Version;
 /// Texts of the files that a command line names, by their names.
 pub type Files = BTreeMap<String, String>;
 
+/// Longest name of a guest that is one: names become names of files.
+const LONGEST_NAME: usize = 255;
+
 /// The words of a QEMU command line, sorted by what they are about.
 #[derive(Default)]
 struct Line {
@@ -267,7 +270,8 @@ impl Line {
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()
         };
-        facts.guest.name = self.name.clone().unwrap_or_default();
+        let is_a_name = |name: &&String| name.len() <= LONGEST_NAME;
+        facts.guest.name = self.name.as_ref().filter(is_a_name).cloned().unwrap_or_default();
         facts.guest.origin = self.origin.clone();
         facts.guest.arch = self.arch;
         facts.guest.vcpus = (!self.smp.is_empty()).then(|| facts.smp.at_start());

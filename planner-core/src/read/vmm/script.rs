@@ -33,9 +33,9 @@ pub(super) fn read(
     };
     let rest = script.commands.get(at..).unwrap_or_default();
     let Some((command, after)) = rest.split_first() else { return (ConfiguredFacts::default(), found) };
-    found.extend(broken_line(after));
+    found.extend(broken_line(text, after));
     found.extend(second(after));
-    found.extend(branches(script.branches.as_ref(), command));
+    found.extend(branches(script.branches.as_ref(), at, command));
     found.extend(typographic(command));
     let (mut facts, more) = read_command(command, version, files);
     let relevant: Vec<Unknown> =
@@ -79,9 +79,11 @@ fn read_config_file(name: &str, text: &str, version: Option<Version>) -> (Config
 }
 
 /// A line of options behind the command: what was meant to belong to it.
-fn broken_line(after: &[Vec<Word>]) -> Option<Diagnostic> {
+fn broken_line(text: &str, after: &[Vec<Word>]) -> Option<Diagnostic> {
     let first = after.first()?.first()?;
-    let is_option = first.text.len() > 1 && first.text.starts_with('-');
+    let Origin::Text { start, .. } = first.origin else { return None };
+    let before = text.get(..start)?.rsplit('\n').next().unwrap_or_default();
+    let is_option = first.text.len() > 1 && first.text.starts_with('-') && before.trim().is_empty();
     let message = format!("a command cannot start with `{}`: the line before ends without `\\`", first.text);
     is_option.then(|| {
         Diagnostic::new(&codes::BROKEN_LINE, first.origin.clone(), message).help(
@@ -96,23 +98,12 @@ fn second(after: &[Vec<Word>]) -> Option<Diagnostic> {
     Some(Diagnostic::new(&codes::SECOND_COMMAND, words.first()?.origin.clone(), message))
 }
 
-/// A decision before the command, where words of the command come from variables: they stand before the words that
-/// precede them.
-fn branches(first: Option<&Origin>, command: &[Word]) -> Option<Diagnostic> {
-    let first = first?;
-    let lines: Vec<usize> = command.iter().filter_map(|word| line_of(&word.origin)).collect();
-    let last = lines.iter().max()?;
-    let from_variables = !lines.is_sorted() || command.iter().any(|word| !word.is_written_here());
+/// A decision before the command, where variables bring words along.
+fn branches(first: Option<&(Origin, usize)>, at: usize, command: &[Word]) -> Option<Diagnostic> {
+    let (first, _) = first.filter(|(_, before)| *before < at)?;
     let message = "the planner decides nothing here: what stands in every branch counts";
-    (line_of(first)? <= *last && from_variables)
-        .then(|| Diagnostic::new(&codes::BRANCHES, first.clone(), message))
-}
-
-fn line_of(origin: &Origin) -> Option<usize> {
-    match origin {
-        Origin::Text { line, .. } => Some(*line),
-        _ => None,
-    }
+    let from_variables = command.iter().any(|word| !word.is_written_here());
+    from_variables.then(|| Diagnostic::new(&codes::BRANCHES, first.clone(), message))
 }
 
 /// Dashes and quotes that no shell takes for dashes and quotes.

@@ -83,8 +83,8 @@ pub(super) struct Script {
     pub(super) found: Vec<Diagnostic>,
     /// What only a shell would know; the words hold it as it is written.
     pub(super) unknown: Vec<Unknown>,
-    /// The first place where the shell would have to decide.
-    pub(super) branches: Option<Origin>,
+    /// The first place where the shell would have to decide, and the number of commands before it.
+    pub(super) branches: Option<(Origin, usize)>,
 }
 
 /// Something in a script that only the shell that runs it knows.
@@ -117,7 +117,8 @@ pub(super) fn script(file: &TextFile, text: &str) -> Script {
         at: 0,
         commands: Vec::new(),
         command: Vec::new(),
-        variables: BTreeMap::new(),
+        // Without arguments, as a script is mostly started.
+        variables: BTreeMap::from([("@".to_owned(), Vec::new())]),
         expanded: 0,
         lookahead: MOST_LOOKAHEAD,
         found: Vec::new(),
@@ -145,7 +146,7 @@ struct Shell<'t> {
     lookahead: usize,
     found: Vec<Diagnostic>,
     unknown: Vec<Unknown>,
-    branches: Option<Origin>,
+    branches: Option<(Origin, usize)>,
     /// The array that is being set, and the words of it so far.
     collecting: Option<(String, Vec<Word>)>,
     /// The next word names the file of a redirection.
@@ -339,7 +340,7 @@ impl Shell<'_> {
                 continue;
             }
             if self.command.is_empty() && DECIDING.contains(&word.text.as_str()) && self.branches.is_none() {
-                self.branches = Some(word.origin.clone());
+                self.branches = Some((word.origin.clone(), self.commands.len()));
             }
             if self.sets_variables() && self.assign(&word) {
                 continue;

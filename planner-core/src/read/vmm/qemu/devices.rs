@@ -10,6 +10,9 @@ use crate::diag::Diagnostic;
 use crate::facts::configured::ConfiguredFacts;
 use crate::facts::guest::{PassFact, Viommu};
 
+/// Most passed devices that are read; a PCI bus has 256 functions.
+const MOST_PASSED: usize = 1024;
+
 /// Reads the devices.
 pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     for options in &line.devices {
@@ -59,6 +62,10 @@ fn pass(options: &Keyval, facts: &mut ConfiguredFacts, sink: &mut Sink) {
         return sink.say(&codes::MEDIATED, place, message);
     }
     match text.parse() {
+        Ok(_) if facts.guest.pass.len() >= MOST_PASSED => {
+            let message = format!("more than {MOST_PASSED} devices are passed through");
+            sink.say(&codes::TOO_LONG, place, message);
+        }
         Ok(device) => facts.guest.pass.push(PassFact { device, origin: place }),
         Err(_) => sink.tell(address::refused(place, "vfio-pci", &text)),
     }

@@ -1,5 +1,7 @@
 //! Machine, CPU model, number of CPUs and global properties of a QEMU command line.
 
+use std::collections::BTreeMap;
+
 use super::super::codes;
 use super::super::keyval::{Keyval, Pair};
 use super::super::sink::Sink;
@@ -33,8 +35,10 @@ const OF_SOME: &[&str] = &["hmat", "igd-passthru", "kvm-type"];
 pub(super) fn text(line: &Line, sink: &mut Sink) -> Option<String> {
     let kind = last(&line.machine, "type").map(|pair| plain_type(pair, sink));
     let mut words: Vec<String> = kind.into_iter().collect();
+    let places = line.machine.iter().enumerate().map(|(index, pair)| (pair.name.as_str(), index));
+    let last_of: BTreeMap<&str, usize> = places.collect();
     for (index, pair) in line.machine.iter().enumerate() {
-        let again = line.machine.iter().skip(index.saturating_add(1)).any(|later| later.name == pair.name);
+        let again = last_of.get(pair.name.as_str()) != Some(&index);
         let sub = pair.name.starts_with("memory.") || pair.name.starts_with("smp.");
         // A comma would end the value for whoever reads this text; no value that matters has one.
         let other = NOT_OF_THE_MACHINE.contains(&pair.name.as_str()) || pair.value.contains(',');
