@@ -21,7 +21,9 @@ pub(super) fn prepared(text: &str) -> Cow<'_, str> {
     let lines = lines(text);
     let quoted = lines.iter().all(|(_, line)| line.trim().is_empty() || line.starts_with('>'));
     let fenced = lines.iter().any(|(_, line)| is_fence(line));
-    let batch = lines.iter().any(|(_, line)| line.trim_end().ends_with('^'));
+    let ends_with = |mark: &str| lines.iter().any(|(_, line)| line.trim_end().ends_with(mark));
+    let (batch, powershell) = (ends_with("^"), ends_with(" `"));
+    let of_windows = (batch || powershell) && !ends_with("\\");
     let mut outside = true;
     let mut goes_on = false;
     for &(start, line) in &lines {
@@ -36,7 +38,10 @@ pub(super) fn prepared(text: &str) -> Cow<'_, str> {
         } else if !goes_on {
             blank(&mut bytes, start..start.saturating_add(before_command(line)));
         }
-        goes_on = other_shell(&mut bytes, start, line, batch) || line.trim_end().ends_with('\\');
+        goes_on = line.trim_end().ends_with('\\');
+        if of_windows {
+            goes_on = other_shell(&mut bytes, start, line, batch);
+        }
     }
     match String::from_utf8(bytes) {
         Ok(changed) if changed != text => Cow::Owned(changed),

@@ -138,7 +138,7 @@ impl Line {
             };
             let name = name.strip_prefix('-').unwrap_or(name);
             let Some(row) = self.option(name, word, sink) else { continue };
-            goes_on = row.takes_value && row.use_ == Use::Harmless;
+            goes_on = matches!(name, "append" | "smbios");
             if !row.takes_value {
                 self.alone(name, row.use_, word, sink);
                 continue;

@@ -19,7 +19,7 @@ impl Words<'_> {
             _ => device.attribute("type"),
         };
         match (kind, source) {
-            (Some("pci"), Some(address)) => self.function(device, domain, address),
+            (Some("pci") | None, Some(address)) => self.function(device, domain, address),
             (Some("pci") | None, _) => {
                 let message = format!("<{}> does not say which PCI function of the host it is", device.name);
                 let help =
@@ -32,7 +32,7 @@ impl Words<'_> {
                     "a mediated device: its own driver does its DMA, so it does not bind the guest's memory";
                 self.sink.say(&codes::MEDIATED, device.origin.clone(), message);
             }
-            (Some("usb" | "scsi"), _) => {}
+            (Some("scsi" | "scsi_host" | "usb"), _) => {}
             (Some(other), _) => {
                 self.sink.odd(device.origin.clone(), format!("<{} type='{other}'>", device.name));
             }
