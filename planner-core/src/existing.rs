@@ -171,6 +171,15 @@ impl AsItStands {
             }
             self.check_hazards(group, guest, region);
         }
+        let room = map.regions.iter().filter(|region| region.kind == RegionKind::DeviceMemory);
+        for region in room.filter(|region| !usable.iter().any(|range| range.covers(region.span.cast()))) {
+            let because = format!(
+                "memory that is plugged in later may lie anywhere in {} at {}, and not all of it can be mapped for group {}: \
+                 plugging it in there ends the guest",
+                region.name, region.span, group.id
+            );
+            self.warn(crate::kernel::rules::T1_APERTURE.id, because);
+        }
     }
 
     fn check_hazards(&mut self, group: &GroupReport, guest: &GuestSpec, region: &MapRegion) {

@@ -462,7 +462,7 @@ fn an_existing_configuration_as_it_stands() {
         as it stands: is refused
           because kvmtool refuses the configuration itself [M-KVMTOOL-ARM-LIMIT]
           Fatal: Memory too large for this system (needs 45 bits, 44 available)
-        to make it work:"#]]
+        to make it work, use the plan below:"#]]
     .assert_eq(judgement);
     assert!(rest.starts_with("fits: `existing` on kvmtool"), "{rest}");
     let json = run(&["plan", "board.host", "existing.sh", "--json"]).stdout;
