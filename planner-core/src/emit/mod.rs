@@ -13,6 +13,8 @@ mod cloud_hypervisor;
 mod crosvm;
 mod custom;
 mod firecracker;
+mod guest_dt;
+mod guest_iort;
 mod iommu;
 mod kernel_parameters;
 mod kvmtool;
@@ -56,6 +58,10 @@ words! {
         Openvmm = "openvmm",
         /// The plan as a table in JSON, for a VMM that the guest's file describes.
         Custom = "custom",
+        /// An overlay of the guest's device tree, where its kernel must be told what to leave unused.
+        GuestDt = "guest-dt",
+        /// The guest's IORT as source for `iasl`, likewise.
+        GuestIort = "guest-iort",
     }
 }
 
@@ -63,8 +69,8 @@ words! {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct OutputFile {
     /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`, `crosvm.sh`,
-    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `layout.json`. No two
-    /// targets share one.
+    /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `layout.json`,
+    /// `guest-reserved-memory.dtso`, `guest-iort.asl`. No two targets share one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,
@@ -128,6 +134,8 @@ pub fn emit(plan: &Plan, target: Target) -> Result<Vec<OutputFile>, Unsupported>
         Target::Firecracker => firecracker::config(plan),
         Target::Openvmm => openvmm::command(plan),
         Target::Custom => custom::layout(plan),
+        Target::GuestDt => guest_dt::overlay(plan),
+        Target::GuestIort => guest_iort::table(plan),
     }
 }
 

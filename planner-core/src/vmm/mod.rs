@@ -16,6 +16,7 @@ mod custom;
 mod describe;
 mod firecracker;
 mod fixed;
+mod guest_iommu;
 mod kvmtool;
 mod openvmm;
 mod pc;
@@ -27,6 +28,7 @@ mod x86_cpu;
 pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
 pub use configured::{Setting, configured_map, configured_request};
 pub use describe::{describe, machine_type};
+pub use guest_iommu::{IommuWidth, Told, told, width};
 pub use qemu::ModuleArea;
 
 use serde::{Deserialize, Serialize};

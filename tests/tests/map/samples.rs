@@ -267,6 +267,7 @@ pub(crate) fn kvmtool_plan() -> Plan {
         needed_bits: 40,
         host_settings: Vec::new(),
         msi_window: None,
+        guest_reserved: Default::default(),
         warnings: Vec::new(),
     }
 }
