@@ -8,8 +8,9 @@ use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::version::Version;
 
-/// hw/virtio/virtio-iommu.c, virtio_iommu_set_iommu_device and fill_resv_mem_prop: what VFIO may not map comes out of PROBE
-/// as RESV_MEM since QEMU 9.0.
+/// hw/virtio/virtio-iommu.c, virtio_iommu_set_iova_ranges (later virtio_iommu_set_host_iova_ranges): what VFIO may not map
+/// comes out of PROBE as RESV_MEM. It came after 7.2 and is in 9.0; of the versions between, too much is told rather than too
+/// little.
 const QEMU_RANGES_SINCE: Version = Version::new(9, 0);
 
 /// What the guest is told.

@@ -1,9 +1,9 @@
 //! A case: a host and a guest, and what the planner makes of them.
 
 use planner_core::answer::{Outcome, answer};
-use planner_core::diag::{Diagnostic, has_errors};
+use planner_core::diag::{Diagnostic, Origin, has_errors};
 use planner_core::facts::HostFacts;
-use planner_core::facts::guest::VmmKind;
+use planner_core::facts::guest::{VmmFact, VmmKind};
 use planner_core::guest::resolve as guest_resolve;
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
@@ -40,7 +40,7 @@ pub(super) struct Case {
     pub(super) host: HostSource,
     /// The guest as a description.
     pub(super) guest: String,
-    /// The version of the VMM to plan for, instead of the one that the guest names.
+    /// The version of QEMU to plan for, instead of the VMM or the version that the guest names.
     pub(super) version: Option<Version>,
     /// What must come of it.
     pub(super) wanted: Wanted,
@@ -64,8 +64,11 @@ impl Case {
         refuse(&found)?;
         let (host, found) = host_resolve::resolve(&facts);
         refuse(&found)?;
-        let (facts, found) = language::parse_guest("guest", &self.guest);
+        let (mut facts, found) = language::parse_guest("guest", &self.guest);
         refuse(&found)?;
+        if self.version.is_some() && facts.vmm.as_ref().is_none_or(|vmm| vmm.kind != VmmKind::Qemu) {
+            facts.vmm = Some(qemu());
+        }
         let (guest, found) = guest_resolve::resolve(&facts, &host);
         let mut guest = guest.ok_or_else(|| messages(&found))?;
         if guest.vmm != VmmKind::Qemu {
@@ -84,6 +87,12 @@ impl Case {
             }
         })
     }
+}
+
+/// QEMU with its defaults.
+fn qemu() -> VmmFact {
+    let origin = Origin::Unstated;
+    VmmFact { kind: VmmKind::Qemu, version: None, machine: None, cpu: None, custom: None, origin }
 }
 
 fn facts(source: &HostSource) -> (HostFacts, Vec<Diagnostic>) {
