@@ -44,7 +44,11 @@ pub(super) fn overlay(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
     for (index, row) in dma.iter().enumerate() {
         text += &because(&row.because);
         let uses: Vec<String> =
-            devices(plan, row).map(|number| Ok(addresses(number, row)?)).collect::<Result<_, _>>()?;
+            devices(plan, row).map(|number| addresses(number, row)).collect::<Result<_, _>>()?;
+        if uses.is_empty() {
+            let because = format!("{} is reserved for devices that are not passed", row.span);
+            return Err(Unsupported::new(because, "the plan was changed by hand or is damaged: plan again"));
+        }
         let uses = uses.join(",\n\t\t\t\t\t  ");
         let _ = writeln!(text, "\t\tdma{index}: dma-{index} {{\n\t\t\tiommu-addresses = {uses};\n\t\t}};");
     }
