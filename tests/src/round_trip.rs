@@ -33,7 +33,11 @@ pub fn differences(plan: &Plan, target: Target) -> Option<Vec<String>> {
     Some(read_back(plan, target, &files).unwrap_or_else(|why| vec![why]))
 }
 
-fn read_back(plan: &Plan, target: Target, files: &[OutputFile]) -> Result<Vec<String>, String> {
+/// What these files of a target say otherwise than the plan.
+///
+/// # Errors
+/// Why they cannot be read, or what the VMM would print.
+pub fn read_back(plan: &Plan, target: Target, files: &[OutputFile]) -> Result<Vec<String>, String> {
     let format = match target {
         Target::Libvirt => Format::DomainXml,
         Target::CloudHypervisorApi => Format::CloudHypervisorJson,
@@ -46,8 +50,6 @@ fn read_back(plan: &Plan, target: Target, files: &[OutputFile]) -> Result<Vec<St
     if has_errors(&found) {
         return Err(format!("{found:#?}"));
     }
-    // kvmtool is told where huge pages are mounted, and the mount has their size (M117).
-    let minded = found.iter().filter(|found| found.code.id != "M117");
     // kvmtool is told where huge pages are mounted, and the mount has their size (M117).
     let minded = found.iter().filter(|found| found.code.id != "M117");
     let mut told: Vec<String> =

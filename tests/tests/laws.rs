@@ -367,6 +367,26 @@ proptest! {
 }
 
 #[test]
+fn what_is_emitted_otherwise_is_seen() {
+    let world = |vmm| World { windows: vec![], firmware: vec![], avoid: vec![], memory_units: 8, vmm };
+    for (vmm, target, memory, other) in [
+        (VmmKind::Qemu, emit::Target::Qemu, "size=2G", "size=3G"),
+        (VmmKind::Kvmtool, emit::Target::Kvmtool, "-m 2048M", "-m 2050M"),
+        (VmmKind::Crosvm, emit::Target::Crosvm, "-m 2048", "-m 2050"),
+        (VmmKind::CloudHypervisor, emit::Target::CloudHypervisor, "size=2G", "size=3G"),
+    ] {
+        let plan = planned(&world(vmm)).expect("nothing is in the way");
+        for (from, to) in [(memory, other), ("0000:01:00.0", "0000:02:00.0")] {
+            let mut files = emit::emit(&plan, target).expect("its own target");
+            assert_eq!(round_trip::read_back(&plan, target, &files), Ok(vec![]));
+            assert!(files[0].text.contains(from), "{}", files[0].text);
+            files[0].text = files[0].text.replace(from, to);
+            assert_ne!(round_trip::read_back(&plan, target, &files), Ok(vec![]), "{vmm}: {to}");
+        }
+    }
+}
+
+#[test]
 fn the_worlds_are_worth_trying() {
     // A generator that made only easy or only impossible worlds would prove nothing.
     let mut runner = proptest::test_runner::TestRunner::deterministic();
