@@ -2,3 +2,4 @@
 
 pub mod closed_schema;
 pub mod read_back;
+pub mod round_trip;

@@ -1,16 +1,20 @@
 //! Every folder of `examples/`: host and guests are read, planned and verified; plan, picture and configuration are
-//! compared with `expected/`. `UPDATE_EXPECT=1 cargo test` rewrites them.
+//! compared with `expected/`. The guest of `guest.guest` is planned again for every other VMM: `expected/VMM/` has what comes
+//! of it, and the table of `examples/README.md` the verdicts. `UPDATE_EXPECT=1 cargo test` rewrites all of them.
 
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
-use planner_core::answer::{Outcome, PlanDocument, answer};
+use planner_core::answer::{Answer, Outcome, PlanDocument, answer};
 use planner_core::emit;
-use planner_core::facts::HostFacts;
+use planner_core::facts::guest::{VmmFact, VmmKind};
+use planner_core::facts::{GuestFacts, HostFacts};
 use planner_core::guest::{GuestSpec, resolve as guest_resolve};
 use planner_core::host::{Host, resolve as host_resolve};
 use planner_core::kernel::report::Question;
+use planner_core::plan::{Plan, Verdict};
 use planner_core::read::{capture, language};
+use planner_tests::round_trip;
 
 fn examples() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -59,12 +63,43 @@ fn guests(folder: &Path) -> Vec<PathBuf> {
     guests
 }
 
-fn guest(path: &Path, host: &Host) -> GuestSpec {
+fn guest_facts(path: &Path) -> GuestFacts {
     let text = std::fs::read_to_string(path).expect("the guest can be read");
     let (facts, found) = language::parse_guest("guest.guest", &text);
     assert!(found.is_empty(), "{}: {found:#?}", path.display());
-    let (guest, found) = guest_resolve::resolve(&facts, host);
-    guest.unwrap_or_else(|| panic!("{}: {found:#?}", path.display()))
+    facts
+}
+
+fn guest(facts: &GuestFacts, host: &Host) -> GuestSpec {
+    let (guest, found) = guest_resolve::resolve(facts, host);
+    guest.unwrap_or_else(|| panic!("{}: {found:#?}", facts.name))
+}
+
+/// The guest under another VMM, its newest version, with that VMM's defaults.
+fn under(kind: VmmKind, facts: &GuestFacts) -> GuestFacts {
+    let origin = Default::default();
+    let vmm = VmmFact { kind, version: None, machine: None, cpu: None, custom: None, origin };
+    GuestFacts { vmm: Some(vmm), ..facts.clone() }
+}
+
+fn check_plan(path: &Path, host: &Host, guest: &GuestSpec, answer: &Answer) {
+    assert_eq!(answer.violations, [], "{}", path.display());
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("expected/ can be made");
+    let document = serde_json::to_string_pretty(&PlanDocument::new(host, guest, answer)).expect("JSON");
+    expect_file![path.with_added_extension("plan.json")].assert_eq(&(document + "\n"));
+}
+
+fn check_configuration(path: &Path, plan: &Plan) {
+    for target in emit::targets(plan) {
+        for file in emit::emit(plan, target).expect("a target of the plan") {
+            expect_file![path.with_added_extension(&file.file)].assert_eq(&file.text);
+        }
+        let told = round_trip::differences(plan, target).unwrap_or_default();
+        assert!(told.is_empty(), "{} {target}: {told:#?}", path.display());
+    }
+    for file in emit::kernel_parameters(plan) {
+        expect_file![path.with_added_extension(&file.file)].assert_eq(&file.text);
+    }
 }
 
 #[test]
@@ -72,27 +107,76 @@ fn examples_give_what_they_promise() {
     for folder in folders() {
         let host = host(&folder);
         for path in guests(&folder) {
-            let guest = guest(&path, &host);
-            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let guest = guest(&guest_facts(&path), &host);
             let answer = answer(&host, &guest, &Question::default());
-            assert_eq!(answer.violations, [], "{}", path.display());
-            let expected = folder.join("expected");
-            std::fs::create_dir_all(&expected).expect("expected/ can be made");
-            let document =
-                serde_json::to_string_pretty(&PlanDocument::new(&host, &guest, &answer)).expect("JSON");
-            expect_file![expected.join(format!("{name}.plan.json"))].assert_eq(&(document + "\n"));
+            let expected = folder.join("expected").join(path.file_stem().expect("a name"));
+            check_plan(&expected, &host, &guest, &answer);
             let picture = planner_core::answer::picture(&host, &guest, &answer);
             let text = planner_core::map::text(&picture, &planner_core::map::TextStyle::default());
-            expect_file![expected.join(format!("{name}.map.txt"))].assert_eq(&text);
+            expect_file![expected.with_added_extension("map.txt")].assert_eq(&text);
             if let Outcome::Plan(plan) = &answer.outcome {
-                for target in emit::targets(plan) {
-                    for file in emit::emit(plan, target).expect("a target of the plan") {
-                        expect_file![expected.join(format!("{name}.{}", file.file))].assert_eq(&file.text);
-                    }
-                }
+                check_configuration(&expected, plan);
             }
         }
     }
+}
+
+/// A `custom` VMM is what its user describes.
+fn vmms() -> impl Iterator<Item = VmmKind> {
+    VmmKind::WORDS.iter().map(|&(_, kind)| kind).filter(|&kind| kind != VmmKind::Custom)
+}
+
+#[test]
+fn examples_under_every_vmm_are_as_the_readme_says() {
+    let mut table = String::from("| example |");
+    table.extend(vmms().map(|kind| format!(" {kind} |")));
+    table += "\n|---|";
+    table.extend(vmms().map(|_| "---|"));
+    table.push('\n');
+    let mut causes = String::new();
+    for folder in folders() {
+        let (host, facts) = (host(&folder), guest_facts(&folder.join("guest.guest")));
+        let name = folder.file_name().expect("a name").to_string_lossy().into_owned();
+        table += &format!("| {name} |");
+        for kind in vmms() {
+            let own = facts.vmm.as_ref().is_some_and(|vmm| vmm.kind == kind);
+            let guest = guest(&if own { facts.clone() } else { under(kind, &facts) }, &host);
+            let answer = answer(&host, &guest, &Question::default());
+            let expected = folder.join("expected").join(kind.word()).join("guest");
+            let verdict = match &answer.outcome {
+                Outcome::Plan(plan) => {
+                    if !own {
+                        check_plan(&expected, &host, &guest, &answer);
+                        check_configuration(&expected, plan);
+                    }
+                    if plan.verdict == Verdict::Fits { "fits" } else { "with options" }
+                }
+                Outcome::Conflict { conflict, .. } => {
+                    let stale = expected.with_added_extension("plan.json");
+                    assert!(!stale.exists(), "{} stands for a plan that there is not", stale.display());
+                    let because = conflict.causes.iter().map(|cause| cause.because.replace('|', "\\|"));
+                    let because: Vec<String> = because.collect();
+                    causes += &format!("- {name}, {kind}: {}\n", because.join("; "));
+                    "no"
+                }
+            };
+            table += &format!(" {verdict}{} |", if own { " (own)" } else { "" });
+        }
+        table.push('\n');
+    }
+    check_readme(&format!("{table}\nWhy not:\n\n{causes}"));
+}
+
+/// What stands in `examples/README.md` between the marks.
+fn check_readme(table: &str) {
+    const MARKS: [&str; 2] =
+        ["<!-- verdicts: written by tests/tests/examples.rs -->\n", "<!-- end of verdicts -->\n"];
+    let path = examples().join("README.md");
+    let text = std::fs::read_to_string(&path).expect("examples/README.md can be read");
+    let (before, rest) = text.split_once(MARKS[0]).expect("a mark where the table begins");
+    let (_, after) = rest.split_once(MARKS[1]).expect("a mark where it ends");
+    let expected = format!("{before}{}\n{table}\n{}{after}", MARKS[0], MARKS[1]);
+    expect_file![path].assert_eq(&expected);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! crosvm: `crosvm run`. One number for the memory, one PCI window that can be placed.
 
 use super::boot::{BEHIND_4G, boot_memory, boot_size, refuse_elsewhere};
+use super::guest_dt::CROSVM_FIRST_PLACE;
 use super::parts::{has_modules, huge_pages, made_for};
 use super::{OutputFile, Unsupported, shell};
 use crate::addr::{Address, Gpa};
 use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
-use crate::plan::{Plan, VmmOption};
+use crate::plan::{GuestPatch, Plan, VmmOption};
 use crate::size::{MIB, PageSize, Size};
 use crate::vmm::{Knob, PciOption, PciRange};
 
@@ -48,11 +49,22 @@ fn options(plan: &Plan) -> Result<Vec<Vec<String>>, Unsupported> {
     }
     options.extend(pci(plan)?.map(|value| option("--pci", value)));
     let behind = if guest.viommu == Viommu::Virtio { ",iommu=viommu" } else { "" };
-    options.extend(
-        guest.pass.iter().map(|device| option("--vfio", format!("/sys/bus/pci/devices/{device}{behind}"))),
-    );
+    for (number, device) in guest.pass.iter().enumerate() {
+        let place = place(plan, number);
+        options.push(option("--vfio", format!("/sys/bus/pci/devices/{device}{behind}{place}")));
+    }
     options.push(vec![KERNEL.to_owned()]);
     Ok(options)
+}
+
+/// The place of a passed device in the guest, where the overlay of its device tree names it (src/crosvm/config.rs,
+/// `VfioOption`: `guest-address`).
+fn place(plan: &Plan, number: usize) -> String {
+    if plan.guest_reserved.dma_by != Some(GuestPatch::DeviceTree) {
+        return String::new();
+    }
+    let place = usize::from(CROSVM_FIRST_PLACE).saturating_add(number);
+    format!(",guest-address=00:{place:02x}.0")
 }
 
 /// What crosvm lacks.

@@ -9,7 +9,7 @@ use crate::ids::PciAddress;
 use crate::plan::Plan;
 use crate::size::PageSize;
 use crate::version::Version;
-use crate::vmm::RegionKind;
+use crate::vmm::{IommuWidth, RegionKind};
 
 /// backends/iommufd.c: the object came with QEMU 9.0.
 const IOMMUFD_SINCE: Version = Version::new(9, 0);
@@ -72,11 +72,9 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     }
 }
 
-/// Width of the addresses of a PC's IOMMU: 39 bits, which every host has, unless the guest's own memory map is wider. QEMU
-/// refuses to start with more than the host has ("aw-bits 48 > host aw-bits 39", hw/i386/intel_iommu.c, vtd_check_hiod;
-/// since QEMU 9.2 the default is 48).
+/// Width of the addresses of the guest's IOMMU.
 pub(super) fn pc_width(plan: &Plan) -> u8 {
-    if plan.needed_bits > 39 { 48 } else { 39 }
+    IommuWidth::for_map(plan.needed_bits).bits
 }
 
 /// Width of the addresses that an accelerated SMMU hands to the host's second stage, where QEMU's own 44 bits (oas=auto;

@@ -14,6 +14,8 @@ mod crosvm;
 mod custom;
 mod expander;
 mod firecracker;
+mod guest_dt;
+mod guest_iort;
 mod iommu;
 mod kernel_parameters;
 mod kvmtool;
@@ -65,6 +67,10 @@ words! {
         XenDom0less = "xen-dom0less",
         /// The plan as a table in JSON, for a VMM that the guest's file describes.
         Custom = "custom",
+        /// An overlay of the guest's device tree, where its kernel must be told what to leave unused.
+        GuestDt = "guest-dt",
+        /// The guest's IORT as source for `iasl`, likewise.
+        GuestIort = "guest-iort",
     }
 }
 
@@ -73,7 +79,7 @@ words! {
 pub struct OutputFile {
     /// Its name: `qemu.args`, `qemu.cfg`, `qemu.cfg.args`, `domain.xml`, `kvmtool.sh`, `crosvm.sh`,
     /// `cloud-hypervisor.sh`, `vm.create.json`, `firecracker.json`, `firecracker.sh`, `openvmm.sh`, `xl.cfg`,
-    /// `dom0less.dtso`, `layout.json`. No two targets share one.
+    /// `dom0less.dtso`, `layout.json`, `guest-reserved-memory.dtso`, `guest-iort.asl`. No two targets share one.
     pub file: String,
     /// Its text, ending with a newline.
     pub text: String,
@@ -139,6 +145,8 @@ pub fn emit(plan: &Plan, target: Target) -> Result<Vec<OutputFile>, Unsupported>
         Target::Xen => xen::config(plan),
         Target::XenDom0less => xen_dom0less::overlay(plan),
         Target::Custom => custom::layout(plan),
+        Target::GuestDt => guest_dt::overlay(plan),
+        Target::GuestIort => guest_iort::table(plan),
     }
 }
 

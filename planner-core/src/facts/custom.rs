@@ -87,6 +87,8 @@ words! {
         Its = "its",
         /// GICv2m frame.
         V2m = "v2m",
+        /// The guest's SMMU.
+        Smmu = "smmu",
         /// virtio-mmio transports.
         VirtioMmio = "virtio-mmio",
         /// Where MSIs go.

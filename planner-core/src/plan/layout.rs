@@ -3,7 +3,10 @@
 use super::bars;
 use super::place::{GUEST_BLOCK, Solution};
 use super::problem::{Constraint, Demand, Problem, rule_reason};
-use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
+use super::{
+    GuestReserved, PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary,
+    guest_reserved, rules,
+};
 use crate::addr::{Gpa, Span};
 use crate::facts::guest::{NumaFact, VmmKind};
 use crate::size::Size;
@@ -40,10 +43,12 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
         needed_bits: map.needed_bits,
         passed: problem.passed.clone(),
         msi_window: problem.msi.clone(),
+        guest_reserved: GuestReserved::default(),
         host_settings: problem.host_settings.clone(),
         warnings: problem.warnings.clone(),
     };
     warn_of_tolerated(problem, &mut plan);
+    guest_reserved::write_down(problem, &mut plan);
     if !map.takes_all_bits {
         warn_of_bits(&mut plan);
     }

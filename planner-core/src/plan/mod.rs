@@ -6,6 +6,7 @@
 
 pub mod bars;
 pub mod conflict;
+pub mod guest_reserved;
 pub mod layout;
 pub(crate) mod passed;
 pub mod place;
@@ -15,6 +16,7 @@ pub mod rules;
 use serde::{Deserialize, Serialize};
 
 pub use conflict::Conflict;
+pub use guest_reserved::{GuestPatch, GuestReserved, ReservedDma, ReservedMemory};
 pub use problem::Problem;
 
 use crate::addr::{Gpa, Hpa, Iova, Span};
@@ -245,6 +247,9 @@ pub struct Plan {
     /// Where MSIs go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msi_window: Option<MsiPlan>,
+    /// What the guest's kernel must leave unused and does not hear of from its VMM.
+    #[serde(default, skip_serializing_if = "GuestReserved::is_empty")]
+    pub guest_reserved: GuestReserved,
     /// What must be set on the host before the plan can run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub host_settings: Vec<VmmOption>,

@@ -1,7 +1,10 @@
 //! The problem: what RAM must keep out of, what the VMM can do, and what forbids the whole undertaking.
 
 use super::bars::BarDemand;
-use super::{DoorbellPlan, HostSummary, MsiPlan, PassedDevice, Reason, VmmOption, passed, rules};
+use super::{
+    DoorbellPlan, HostSummary, MsiPlan, PassedDevice, Reason, ReservedDma, VmmOption, guest_reserved, passed,
+    rules,
+};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
@@ -62,6 +65,8 @@ pub struct Problem {
     pub bars: BarDemand,
     /// Where MSIs of the passed devices go.
     pub msi: Option<MsiPlan>,
+    /// DMA addresses that the guest's kernel must not use and does not hear of from its VMM.
+    pub guest_dma: Vec<ReservedDma>,
     /// Hazards that the policy lets RAM lie in.
     pub tolerated: Vec<Constraint>,
     /// What the user should know whatever the layout.
@@ -98,6 +103,7 @@ impl Problem {
             passed: passed.iter().map(|device| passed::of(host, device)).collect(),
             bars: BarDemand::new(&passed),
             msi: None,
+            guest_dma: Vec::new(),
             tolerated: Vec::new(),
             warnings: Vec::new(),
         };
@@ -110,6 +116,7 @@ impl Problem {
         }
         if vmm::uses_vfio(guest.vmm) {
             problem.msi = msi_plan(&groups, reserved);
+            problem.guest_dma = guest_reserved::of_groups(&problem, &groups);
         }
         problem.add_msi_overrun(reserved);
         problem.add_guest_wishes();
@@ -486,7 +493,7 @@ fn groups_of_interest<'a>(
     }
 }
 
-fn region_reason(region: &ReservedRegion, group: &GroupReport) -> Reason {
+pub(super) fn region_reason(region: &ReservedRegion, group: &GroupReport) -> Reason {
     let span = format!("{}..={}", region.start, region.end);
     let what = match region.kind {
         ResvKind::SoftwareMsi => "the window where the kernel maps MSI doorbells",

@@ -88,6 +88,18 @@ rules! {
          (QEMU, hw/arm/smmuv3-accel.c). The host needs an SMMUv3 with both stages, the kernel CONFIG_ARM_SMMU_V3_IOMMUFD; \
          whether an SMMUv3 has both stages is not in what the planner reads, and QEMU tells when it starts. Say `iommufd \
          yes`; on other hosts `viommu virtio`.";
+    GUEST_DMA = "P-GUESTDMA", "the guest's kernel is told which DMA addresses the host keeps",
+        "Behind an IOMMU of its own the guest's kernel chooses DMA addresses by itself, also such that the host's kernel refuses \
+         to map or that a root complex of the host takes as peer to peer. QEMU tells a guest with a virtio-iommu what VFIO \
+         refuses since 9.0, and a guest with an accelerated SMMUv3 where doorbells are; other VMMs tell of MSIs at most, and \
+         none knows windows of root complexes. A guest with a device tree takes the overlay guest-dt, one with ACPI and SMMUv3 \
+         the table guest-iort. Otherwise `iommu.passthrough=1` on the guest's command line has DMA addresses be those of RAM, \
+         which the plan keeps clear; the guest then no longer isolates its devices from each other.";
+    GUEST_RAM = "P-GUESTRAM", "the guest leaves RAM in a hazard unused",
+        "With `--hazards relaxed` RAM may lie where a root complex takes DMA as peer to peer. A guest that reserves this part of \
+         its memory (device tree: `reserved-memory` with `no-map`; x86: `memmap=SIZE$START`) never does DMA to it. The start of \
+         RAM, where kernel and initrd are loaded, cannot be reserved, nor can memory modules or, on Arm, memory of a guest that \
+         boots with ACPI.";
     ANYWHERE = "P-ANYWHERE", "any place",
         "Stands in for a VMM's own rule when the planner asks what would be possible without it.";
     OVERRUN = "P-MSIOVERRUN", "RAM keeps out of doorbell pages behind the MSI window",

@@ -298,6 +298,7 @@ fn kind(kind: CustomRegionKind) -> RegionKind {
         CustomRegionKind::Gicr => RegionKind::Gicr,
         CustomRegionKind::Its => RegionKind::Its,
         CustomRegionKind::V2m => RegionKind::V2m,
+        CustomRegionKind::Smmu => RegionKind::Smmu,
         CustomRegionKind::VirtioMmio => RegionKind::VirtioMmio,
         CustomRegionKind::Msi => RegionKind::Msi,
         CustomRegionKind::Hole => RegionKind::Hole,

@@ -17,6 +17,7 @@ mod describe;
 mod firecracker;
 mod fixed;
 mod history;
+mod guest_iommu;
 mod kvmtool;
 mod openvmm;
 mod pc;
@@ -32,6 +33,7 @@ pub use cloud_hypervisor::{PciSegments, SegmentNode, SegmentWeights};
 pub use configured::{Setting, configured_map, configured_request};
 pub use crosvm::{PciOption, PciRange};
 pub use describe::{describe, machine_type};
+pub use guest_iommu::{IommuWidth, Told, told, width};
 pub use history::{Era, eras};
 pub use qemu::ModuleArea;
 

@@ -270,6 +270,7 @@ pub(crate) fn kvmtool_plan() -> Plan {
         passed: Vec::new(),
         host_settings: Vec::new(),
         msi_window: None,
+        guest_reserved: Default::default(),
         warnings: Vec::new(),
     }
 }

@@ -1,9 +1,9 @@
 //! A case: a host and a guest, and what the planner makes of them.
 
 use planner_core::answer::{Outcome, answer};
-use planner_core::diag::{Diagnostic, has_errors};
+use planner_core::diag::{Diagnostic, Origin, has_errors};
 use planner_core::facts::HostFacts;
-use planner_core::facts::guest::VmmKind;
+use planner_core::facts::guest::{GuestFacts, VmmFact, VmmKind};
 use planner_core::guest::{GuestSpec, resolve as guest_resolve};
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
@@ -41,7 +41,7 @@ pub(super) struct Case {
     pub(super) host: HostSource,
     /// The guest as a description.
     pub(super) guest: String,
-    /// The version of the VMM to plan for, instead of the one that the guest names.
+    /// The version of QEMU to plan for, instead of the VMM or the version that the guest names.
     pub(super) version: Option<Version>,
     /// What must come of it.
     pub(super) wanted: Wanted,
@@ -61,7 +61,12 @@ impl Case {
     /// # Errors
     /// When host or guest cannot be read, or the verifier rejects the plan: the case itself is at fault, or the planner.
     pub(super) fn plan(&self) -> Result<Planned, Failure> {
-        self.answered(|guest| {
+        let of_qemu = |facts: &mut GuestFacts| {
+            if self.version.is_some() && facts.vmm.as_ref().is_none_or(|vmm| vmm.kind != VmmKind::Qemu) {
+                facts.vmm = Some(qemu());
+            }
+        };
+        self.answered(of_qemu, |guest| {
             guest.version = self.version.unwrap_or(guest.version);
             (guest.vmm == VmmKind::Qemu)
                 .then_some(())
@@ -74,30 +79,35 @@ impl Case {
     /// # Errors
     /// As [`Self::plan`].
     pub(super) fn plan_for(&self, kind: VmmKind) -> Result<Planned, Failure> {
-        self.answered(|guest| {
-            if guest.vmm != kind {
-                (guest.vmm, guest.version, guest.custom) = (kind, newest(kind), None);
-                guest.machine.clear();
-                guest.cpu.clear();
-            }
-            if !capabilities(kind, guest.version, guest.arch).passthrough {
-                guest.pass.clear();
-            }
-            Ok(())
-        })
+        self.answered(
+            |_| (),
+            |guest| {
+                if guest.vmm != kind {
+                    (guest.vmm, guest.version, guest.custom) = (kind, newest(kind), None);
+                    guest.machine.clear();
+                    guest.cpu.clear();
+                }
+                if !capabilities(kind, guest.version, guest.arch).passthrough {
+                    guest.pass.clear();
+                }
+                Ok(())
+            },
+        )
     }
 
-    /// The answer to the guest as `change` leaves it, or why nothing is asked.
+    /// The answer to the guest as both changes leave it, or why nothing is asked.
     fn answered(
         &self,
+        change_facts: impl FnOnce(&mut GuestFacts),
         change: impl FnOnce(&mut GuestSpec) -> Result<(), String>,
     ) -> Result<Planned, Failure> {
         let (facts, found) = facts(&self.host);
         refuse(&found)?;
         let (host, found) = host_resolve::resolve(&facts);
         refuse(&found)?;
-        let (facts, found) = language::parse_guest("guest", &self.guest);
+        let (mut facts, found) = language::parse_guest("guest", &self.guest);
         refuse(&found)?;
+        change_facts(&mut facts);
         let (guest, found) = guest_resolve::resolve(&facts, &host);
         let mut guest = guest.ok_or_else(|| messages(&found))?;
         if let Err(why) = change(&mut guest) {
@@ -115,6 +125,12 @@ impl Case {
             }
         })
     }
+}
+
+/// QEMU with its defaults.
+fn qemu() -> VmmFact {
+    let origin = Origin::Unstated;
+    VmmFact { kind: VmmKind::Qemu, version: None, machine: None, cpu: None, custom: None, origin }
 }
 
 fn facts(source: &HostSource) -> (HostFacts, Vec<Diagnostic>) {

@@ -31,6 +31,7 @@ pub(super) fn examples(installed: Version) -> Result<Vec<Case>, Failure> {
                 Ok(Case { name, host: host.clone(), guest, version, wanted: Wanted::StartedIfPlanned })
             };
             cases.push(case(name.clone(), None)?);
+            // A guest of another VMM is planned for QEMU, too.
             cases.push(case(format!("{name} for QEMU {installed}"), Some(installed))?);
         }
     }
@@ -252,6 +253,7 @@ fn shapes() -> Vec<Case> {
             }
         }
     }
+    cases.extend(overlays());
     let intel = guest("q35", "memory 8G viommu intel");
     cases.push(case("x86_64 viommu intel".to_owned(), plain(Arch::X86_64, 40), intel));
     cases
@@ -282,6 +284,23 @@ fn near_devices() -> Vec<Case> {
         case(format!("{arch} devices near NUMA nodes"), HostSource::Text(host), guest(machine, clauses))
     };
     [(Arch::Aarch64, "virt,gic-version=3", "smmuv3"), (Arch::X86_64, "q35", "intel-vtd")].map(row).into()
+}
+
+/// Guests that must be told what to leave unused by an overlay of their device tree: DMA addresses, memory, both.
+fn overlays() -> Vec<Case> {
+    const CLAUSES: &[&str] = &[
+        "memory 1G viommu virtio",
+        "memory 4G hazards relaxed",
+        "memory 4G hazards relaxed viommu virtio pass 0000:02:00.0 0000:03:00.0",
+    ];
+    let host = HostText { arch: Arch::Aarch64, bits: 44, holes: &[], bar: "1M" }.write();
+    let window = "window mem32 0x9000_0000 + 256M intercepts-p2p device 01:00.0";
+    let host = host.replacen("device 01:00.0", window, 1);
+    let row = |clauses: &&str| {
+        let guest = guest("virt,gic-version=3", clauses);
+        case(format!("aarch64 beside a window, {clauses}"), HostSource::Text(host.clone()), guest)
+    };
+    CLAUSES.iter().map(row).collect()
 }
 
 /// Older machine types, which keep their own maps.

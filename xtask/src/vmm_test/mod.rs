@@ -10,6 +10,7 @@ mod case;
 mod compare;
 mod device_tree;
 mod documents;
+mod guest_side;
 mod initramfs;
 mod iomem;
 mod libvirt;
@@ -74,6 +75,7 @@ pub(crate) fn run(filter: &str) -> Result<(), Failure> {
         .collect::<Result<Vec<_>, Failure>>()?;
     let proofs = prove_all(&cases, &benches);
     report::write(&folder, &cases, &proofs)?;
+    guest_side::prove_tables(&folder)?;
     if let Some((bench, _)) = benches.first().filter(|_| filter.is_empty() || filter == BOOT) {
         boot::run(&folder, bench, installed)?;
     }

@@ -56,6 +56,8 @@ pub(super) struct Answers {
     pub(super) memory_tree: String,
     /// `info numa`.
     pub(super) numa: String,
+    /// `info pci`.
+    pub(super) pci: String,
     /// Memory modules, ascending.
     pub(super) modules: Vec<Module>,
     /// Name of the guest.
@@ -73,7 +75,12 @@ fn questions(device_tree: &Path, host_bridge: &str, rooms: &[Span<Gpa>]) -> Vec<
         json!({ "execute": "qom-get", "id": name,
                 "arguments": { "path": format!("/machine/{host_bridge}"), "property": name } })
     };
-    let mut all = vec![json!({ "execute": "qmp_capabilities" }), human("info mtree"), human("info numa")];
+    let mut all = vec![
+        json!({ "execute": "qmp_capabilities" }),
+        human("info mtree"),
+        human("info numa"),
+        human("info pci"),
+    ];
     all.extend(WINDOW_BOUNDS.iter().map(|name| property(name)));
     all.extend(rooms.iter().enumerate().flat_map(|(index, &room)| plug(index, room)));
     all.extend([
@@ -144,6 +151,7 @@ fn read(text: &str) -> Result<Answers, Failure> {
     Ok(Answers {
         memory_tree: text("info mtree").ok_or("info mtree has no answer")?,
         numa: text("info numa").ok_or("info numa has no answer")?,
+        pci: text("info pci").unwrap_or_default(),
         modules: modules(answer("modules").ok_or("query-memory-devices has no answer")?),
         name: answer("name").and_then(|name| name.get("name")?.as_str().map(str::to_owned)),
         windows: bounds.as_chunks().0.iter().map(|&[first, end]| (first, end)).collect(),

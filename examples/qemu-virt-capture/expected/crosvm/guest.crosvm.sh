@@ -1,0 +1,6 @@
+# Image stands for the guest's kernel; add --initrd, -p for its command line, its disks and its networks.
+crosvm run \
+  -c 2 \
+  -m 1024 \
+  --vfio /sys/bus/pci/devices/0000:02:00.0 \
+  Image
