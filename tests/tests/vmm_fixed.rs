@@ -54,7 +54,7 @@ fn requests(kind: VmmKind, arch: Arch) -> Vec<(String, Request)> {
     other("64 vCPUs", Request { vcpus: 64, ..base.clone() });
     other("pages of 1 GiB", Request { pages: PageSize::G1, ..base.clone() });
     other("8 GiB to plug in", Request { hotplug: Size::gib(8), ..base.clone() });
-    other("the oldest version", Request { version: oldest(kind), ..base.clone() });
+    other("the oldest version", Request { version: oldest(kind, base.arch), ..base.clone() });
     for known in known().iter().filter(|known| known.kind == kind && known.arch == arch).skip(1) {
         other(known.machine, Request { machine: known.machine.into(), ..base.clone() });
     }

@@ -2,6 +2,7 @@
 //! QEMU looks at things, so that the first refusal is the one that a user would see.
 
 use super::configured_cpus as cpus;
+use super::{arm_cpu, arm_virt};
 use super::qemu::{self, ModuleArea};
 use super::{
     Choice, Dimm, Knob, MapRegion, MemoryMap, RegionKind, Request, VmmError, machine_name, memory_map_given,
@@ -310,11 +311,10 @@ fn check_virtio_mem(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>)
 
 /// A board without firmware has no ACPI, and a 32-bit CPU neither (hw/arm/virt.c, `machvirt_init`: `acpi_dev`).
 fn missing_firmware(facts: &ConfiguredFacts, request: &Request) -> Option<&'static str> {
-    let model = request.cpu.split(',').next().unwrap_or_default();
-    let is_32_bit = matches!(model, "" | "cortex-a7" | "cortex-a15") && !qemu::is_kvm(request);
+    let is_32_bit = arm_cpu::is_32_bit(request);
     let has_dimm = facts.modules.iter().any(|module| module.kind == ModuleKind::Dimm);
     let missing = request.arch == Arch::Aarch64 && has_dimm && (!facts.firmware || is_32_bit);
-    missing.then_some("memory hotplug is not enabled: missing acpi-ged device")
+    missing.then(|| arm_virt::no_modules(request.version))
 }
 
 fn first_gap(

@@ -38,6 +38,9 @@ pub(super) const MODULE_ALIGN: Size = Size::mib(2);
 /// hw/i386/pc.c `pc_get_device_memory_range`).
 pub(super) const AREA_ALIGN: Size = Size::gib(1);
 
+/// `-m` is a property of the machine ("machine: move more memory validation to Machine object").
+pub(super) const MEMORY_OF_MACHINE_SINCE: Version = Version::new(7, 1);
+
 /// A refusal in the words of QEMU for this architecture.
 pub(super) fn refusal(arch: Arch, rule: &str, message: impl std::fmt::Display) -> VmmError {
     VmmError { text: format!("{}: {message}", program(arch)), rule: rule.into(), dimm: None }
@@ -154,6 +157,12 @@ pub(super) fn unknown_machine(request: &Request, kind: &str) -> VmmError {
     refusal(request.arch, rules::QEMU_MACHINE, format_args!("unsupported machine type{quoted}"))
 }
 
+/// The refusal of a machine option (qom/object.c, `object_property_find_err`; before 5.2 without the type).
+pub(super) fn unknown_property(request: &Request, machine: &str, name: &str) -> VmmError {
+    let class = if request.version < Version::new(5, 2) { String::new() } else { format!("{machine}-machine") };
+    refusal(request.arch, rules::QEMU_MACHINE, format_args!("Property '{class}.{name}' not found"))
+}
+
 /// A switch as QEMU reads it (qapi/qobject-input-visitor.c, `qobject_input_type_bool_keyval`; util/cutils.c
 /// `qapi_bool_parse`).
 pub(super) fn switch(request: &Request, name: &str, value: &str) -> Result<bool, VmmError> {
@@ -185,7 +194,9 @@ pub(super) fn memory(
         Some(area) => given(request, choice.boot, area)?,
         None => computed(request, choice, area_start)?,
     };
-    if memory.slots > MAX_SLOTS {
+    // Before 4.0 arm leaves modules unread.
+    let reads_slots = request.arch == Arch::X86_64 || request.version >= Version::new(4, 0);
+    if memory.slots > MAX_SLOTS && reads_slots {
         // x86 says "amount" (hw/i386/pc.c, pc_memory_init), arm "number" (hw/arm/virt.c, virt_set_memmap).
         let word = if request.arch == Arch::X86_64 { "amount" } else { "number" };
         let text = format!("unsupported {word} of memory slots: {}", memory.slots);
@@ -194,27 +205,31 @@ pub(super) fn memory(
     Ok(memory)
 }
 
-/// hw/core/machine.c, `machine_set_mem`.
+/// hw/core/machine.c, `machine_set_mem`; before 7.1 system/vl.c, `set_memory_options`, whose refusals have the option
+/// in front.
 fn given(request: &Request, boot: Size, area: ModuleArea) -> Result<Memory, VmmError> {
     let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_MEMORY, text));
     let slots = area.slots.unwrap_or(0);
+    let old = request.version < MEMORY_OF_MACHINE_SINCE;
     let Some(max) = area.max_memory else {
         if area.slots.is_some() {
-            return refuse("slots specified but no max-size".into());
+            let text = "invalid -m option value: missing 'maxmem' option";
+            return refuse(if old { text } else { "slots specified but no max-size" }.into());
         }
         return Ok(Memory { boot, max: boot, slots });
     };
+    let value = if old { "invalid value of -m option maxmem" } else { "invalid value of maxmem" };
     if max < boot {
         return refuse(format!(
-            "invalid value of maxmem: maximum memory size ({:#x}) must be at least the initial memory size ({:#x})",
+            "{value}: maximum memory size ({:#x}) must be at least the initial memory size ({:#x})",
             max.bytes(),
             boot.bytes()
         ));
     }
     if slots > 0 && max == boot {
         return refuse(format!(
-            "invalid value of maxmem: memory slots were specified but maximum memory size ({:#x}) is equal to the \
-             initial memory size ({:#x})",
+            "{value}: memory slots were specified but maximum memory size ({:#x}) is equal to the initial memory size \
+             ({:#x})",
             max.bytes(),
             boot.bytes()
         ));
