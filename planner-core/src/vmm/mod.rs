@@ -14,6 +14,7 @@ mod cloud_hypervisor;
 mod crosvm;
 mod configured;
 mod configured_cpus;
+mod cpus_before_6_2;
 mod custom;
 mod describe;
 mod firecracker;

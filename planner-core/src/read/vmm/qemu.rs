@@ -23,6 +23,9 @@ use crate::facts::configured::{Accelerator, ConfiguredFacts, Stage};
 use crate::facts::guest::{VmmFact, VmmKind};
 use crate::version::Version;
 
+/// `-machine` takes no bare `word` for `word=on` (system/vl.c, "vl: switch -M parsing to keyval").
+const KEYVAL_SINCE: Version = Version::new(6, 1);
+
 /// Texts of the files that a command line names, by their names.
 pub type Files = BTreeMap<String, String>;
 
@@ -35,6 +38,7 @@ struct Line {
     origin: Origin,
     name: Option<String>,
     machine: Vec<Pair>,
+    machine_option: Option<String>,
     accelerators: Vec<String>,
     kvm: bool,
     cpu: Option<Word>,
@@ -192,11 +196,13 @@ impl Line {
 
     /// Machine properties gather over all `-machine` options.
     fn machine(&mut self, options: Keyval, sink: &mut Sink) {
+        self.machine_option.get_or_insert_with(|| options.option.clone());
+        let takes_bare_words = self.qemu() < KEYVAL_SINCE;
         for pair in options.pairs {
             if pair.name.is_empty() {
                 let text = format!("{}: Invalid parameter ''", options.option);
                 sink.refuse(Stage::Words, pair.origin, text);
-            } else if pair.has_value {
+            } else if pair.has_value || takes_bare_words {
                 self.machine.push(pair);
             } else {
                 let name = if pair.value == "off" { format!("no{}", pair.name) } else { pair.name };
@@ -227,9 +233,11 @@ impl Line {
     fn facts(&self, sink: &mut Sink) -> ConfiguredFacts {
         let mut facts = ConfiguredFacts {
             program: self.program.clone(),
+            machine_option: self.machine_option.clone(),
+            memory_option: self.memory.first().map(|options| options.option.clone()),
             accelerator: self.accelerator(),
             firmware: self.firmware,
-            smp: machine::smp(&self.smp, sink),
+            smp: machine::smp(&self.smp, self.qemu(), sink),
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()
         };
