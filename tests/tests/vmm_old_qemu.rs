@@ -18,8 +18,8 @@ use planner_core::vmm::{
     configured_map, configured_request, memory_map, memory_map_given, oldest, variants,
 };
 
-/// The releases from the oldest that has a model to the first with the map of today.
-const RELEASES: [Version; 13] = [
+/// The releases from the oldest that has a model to the first with the refusals of today.
+const RELEASES: [Version; 14] = [
     Version::new(2, 12),
     Version::new(3, 0),
     Version::new(3, 1),
@@ -33,6 +33,7 @@ const RELEASES: [Version; 13] = [
     Version::new(6, 1),
     Version::new(6, 2),
     Version::new(7, 0),
+    Version::new(7, 1),
 ];
 
 fn arm(version: Version) -> Request {
@@ -84,7 +85,10 @@ fn by_release(ask: impl Fn(Version) -> String) -> String {
             _ => runs.push((version, version, answer)),
         }
     }
-    let line = |(first, last, answer): &(Version, Version, String)| format!("{first} to {last}: {answer}\n");
+    let line = |(first, last, answer): &(Version, Version, String)| match first == last {
+        true => format!("{first}: {answer}\n"),
+        false => format!("{first} to {last}: {answer}\n"),
+    };
     runs.iter().map(line).collect()
 }
 

@@ -14,7 +14,7 @@ const MODELS: &[(&str, u8, Version)] = &[
     ("cortex-a53", 40, Version::new(2, 0)),
     ("cortex-a55", 40, Version::new(8, 0)),
     ("cortex-a57", 44, Version::new(2, 0)),
-    ("cortex-a7", 40, Version::new(5, 1)),
+    ("cortex-a7", 40, Version::new(4, 1)),
     ("cortex-a710", 40, Version::new(8, 2)),
     ("cortex-a72", 44, Version::new(3, 1)),
     ("cortex-a76", 40, Version::new(7, 0)),

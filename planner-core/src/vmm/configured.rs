@@ -118,8 +118,11 @@ fn named(mut error: VmmError, facts: &ConfiguredFacts, request: &Request) -> Vmm
 fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, VmmError> {
     refused_at(facts, request, Stage::Words)?;
     check_type(request)?;
-    machine_name(request)
-        .map_err(|error| located(error, facts.machine_option.as_deref(), request, MACHINE_UNQUOTED_SINCE))?;
+    if let Err(error) = machine_name(request) {
+        let unknown = error == qemu::unknown_machine(request, "");
+        let option = facts.machine_option.as_deref().filter(|_| unknown);
+        return Err(located(error, option, request, MACHINE_UNQUOTED_SINCE));
+    }
     refused_at(facts, request, Stage::Machine)?;
     cpus::check(facts, request)?;
     let board = memory_map_given(request, &choice(facts, request, Vec::new()), Some(area(facts)));

@@ -137,6 +137,7 @@ fn vendor(request: &Request, model: &str, kvm: bool) -> Result<bool, VmmError> {
     match model {
         _ if LATER.iter().any(is_later) => refuse(format!("unable to find CPU model '{model}'")),
         "host" if kvm => Ok(false),
+        "host" if request.version < Version::new(6, 0) => refuse("CPU model 'host' requires KVM".into()),
         "host" => refuse("CPU model 'host' requires KVM or HVF".into()),
         // target/i386/tcg/tcg-cpu.c, tcg_cpu_max_instance_init.
         "max" => Ok(!kvm),
