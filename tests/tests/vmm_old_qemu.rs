@@ -85,9 +85,9 @@ fn by_release(ask: impl Fn(Version) -> String) -> String {
             _ => runs.push((version, version, answer)),
         }
     }
-    let line = |(first, last, answer): &(Version, Version, String)| match first == last {
-        true => format!("{first}: {answer}\n"),
-        false => format!("{first} to {last}: {answer}\n"),
+    let line = |(first, last, answer): &(Version, Version, String)| {
+        let releases = if first == last { first.to_string() } else { format!("{first} to {last}") };
+        format!("{releases}: {answer}\n")
     };
     runs.iter().map(line).collect()
 }
