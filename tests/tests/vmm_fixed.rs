@@ -55,7 +55,7 @@ fn requests(kind: VmmKind, arch: Arch) -> Vec<(String, Request)> {
     other("64 vCPUs", Request { vcpus: 64, ..base.clone() });
     other("pages of 1 GiB", Request { pages: PageSize::G1, ..base.clone() });
     other("8 GiB to plug in", Request { hotplug: Size::gib(8), ..base.clone() });
-    other("the oldest version", Request { version: oldest(kind), ..base.clone() });
+    other("the oldest version", Request { version: oldest(kind, base.arch), ..base.clone() });
     for words in machines(kind, arch) {
         other(words, Request { machine: (*words).into(), ..base.clone() });
     }

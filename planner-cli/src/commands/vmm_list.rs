@@ -151,7 +151,7 @@ fn row(known: &Known, version: Option<Version>) -> Row {
         name: kind,
         arch,
         machine,
-        oldest: vmm::oldest(kind),
+        oldest: vmm::oldest(kind, arch),
         version,
         can: vmm::capabilities(kind, version, arch),
         history: vmm::eras(known),

@@ -2,7 +2,7 @@
 
 use super::Unsupported;
 use super::machine::Machine;
-use super::parts::needs;
+use super::parts::{needs, needs_firmware};
 use crate::facts::Arch;
 use crate::facts::guest::Viommu;
 use crate::ids::PciAddress;
@@ -41,6 +41,9 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     }
     match plan.guest.viommu {
         Viommu::None => Ok(()),
+        Viommu::Virtio if plan.vmm.version < virtio_since(plan) => {
+            needs(plan, virtio_since(plan), "a virtio-iommu that this guest finds")
+        }
         Viommu::Virtio if plan.host.page_size == PageSize::K4 => Ok(()),
         Viommu::Virtio => needs(plan, GRANULE_SINCE, "virtio-iommu with granule="),
         Viommu::Intel if machine.family() == "q35" => Ok(()),
@@ -69,6 +72,17 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
             Err(Unsupported::new(because, "plan again with less memory or a smaller PCI window"))
         }
         Viommu::SmmuV3 => needs(plan, ACCELERATED_SMMU_SINCE, "arm-smmuv3 with accel=on"),
+    }
+}
+
+/// hw/virtio/virtio-iommu.c tells VFIO of mappings since 5.2 (virtio_iommu_replay), to guests with a device tree. Those with
+/// ACPI find it since 6.2 on a PC and 7.0 on Arm (hw/acpi/viot.c; before, "machine fails to create iommu-map device tree
+/// bindings", hw/virtio/virtio-iommu-pci.c).
+fn virtio_since(plan: &Plan) -> Version {
+    match plan.guest.arch {
+        Arch::X86_64 => Version::new(6, 2),
+        _ if needs_firmware(plan) => Version::new(7, 0),
+        _ => Version::new(5, 2),
     }
 }
 

@@ -16,6 +16,10 @@ pub struct ConfiguredFacts {
     pub guest: GuestFacts,
     /// Name of the program, as it stands in front of the VMM's own messages; empty where no command was read.
     pub program: String,
+    /// The first option about the machine, as the VMM quotes it: `-machine virt,…`.
+    pub machine_option: Option<String>,
+    /// The first option about the memory, likewise: `-m 4G,…`.
+    pub memory_option: Option<String>,
     /// Whether the hypervisor of the host runs the guest's CPUs, if it was said.
     pub accelerator: Option<Accelerator>,
     /// Memory at boot, if it was said.

@@ -29,10 +29,19 @@ pub(super) enum Msi {
     None,
 }
 
+/// "hw/arm/virt: Support TCG GICv4".
+pub(super) const GICV4_SINCE: Version = Version::new(7, 1);
+/// The emulated GICv3 takes a second region of redistributors ("hw/intc/arm_gicv3: Support multiple redistributor
+/// regions").
+const SECOND_REGION_SINCE: Version = Version::new(6, 2);
+/// KVM may give a guest the virtualization extensions of its own CPU; before, the board refuses.
+const NESTED_SINCE: Version = Version::new(10, 0);
 /// Most CPUs of a GICv2 (include/hw/intc/arm_gic_common.h, `GIC_NCPU`).
 const GICV2_CPUS: u64 = 8;
-/// Most CPUs of any `virt` machine (hw/arm/virt.c, `virt_machine_class_init`).
+/// Most CPUs of any `virt` machine (hw/arm/virt.c, `virt_machine_class_init`), and up to machine type 2.12
+/// (`virt_machine_2_12_options`).
 const MACHINE_CPUS: u32 = 512;
+const MACHINE_CPUS_2_12: u32 = 255;
 /// The low redistributor region and the high one (hw/arm/virt.c, `base_memmap` and `extended_memmap`).
 const REDIST_SIZE: u64 = 0xf6_0000;
 const HIGH_REDIST_SIZE: u64 = 0x400_0000;
@@ -52,9 +61,10 @@ pub(super) fn version(request: &Request, options: &Options) -> Result<Gic, VmmEr
         GicWord::V5 => Ok(Gic::V5),
         GicWord::Host if !kvm => refuse("gic-version=host requires KVM".into()),
         GicWord::Host => Ok(Gic::V3),
-        GicWord::Max if !kvm && options.virtualization => Ok(Gic::V4),
+        GicWord::Max if !kvm && options.virtualization && request.version >= GICV4_SINCE => Ok(Gic::V4),
         GicWord::Max => Ok(Gic::V3),
-        GicWord::Default if kvm => Ok(Gic::V3),
+        // Up to 4.2 the machine has a GICv2 unless told otherwise, even on a host whose GIC has none inside.
+        GicWord::Default if kvm && request.version >= Version::new(5, 0) => Ok(Gic::V3),
         // Up to 7.2 an emulated machine has a GICv2 unless told otherwise; later more than 8 CPUs make it a GICv3.
         GicWord::Default if request.version < Version::new(8, 0) => Ok(Gic::V2),
         GicWord::Default if u64::from(request.vcpus) <= GICV2_CPUS => Ok(Gic::V2),
@@ -89,22 +99,41 @@ pub(super) fn msi(request: &Request, options: &Options, gic: Gic) -> Result<Msi,
     })
 }
 
-/// Refuses a secure world under KVM (hw/arm/virt.c, `machvirt_init`).
-pub(super) fn check_secure(request: &Request, options: &Options) -> Result<(), VmmError> {
-    if !options.secure || !qemu::is_kvm(request) {
+/// Refuses a secure world and a hypervisor's world under KVM (hw/arm/virt.c, `machvirt_init`).
+pub(super) fn check_worlds(request: &Request, options: &Options) -> Result<(), VmmError> {
+    let refuse = |text: &str| Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text));
+    if !qemu::is_kvm(request) {
         return Ok(());
     }
-    let text = "mach-virt: KVM does not support providing Security extensions (TrustZone) to the guest CPU";
-    Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
+    if options.secure && request.version < Version::new(7, 0) {
+        return refuse("mach-virt: KVM does not support Security extensions");
+    }
+    if options.secure {
+        return refuse(
+            "mach-virt: KVM does not support providing Security extensions (TrustZone) to the guest CPU",
+        );
+    }
+    if options.virtualization && request.version < NESTED_SINCE {
+        return refuse(
+            "mach-virt: KVM does not support providing Virtualization extensions to the guest CPU",
+        );
+    }
+    Ok(())
+}
+
+/// Most CPUs of a machine type, whatever its GIC.
+pub(super) fn machine_cpus(machine: Version) -> u32 {
+    if machine <= Version::new(2, 12) { MACHINE_CPUS_2_12 } else { MACHINE_CPUS }
 }
 
 /// Refuses more CPUs than the GIC takes (hw/arm/virt.c, `machvirt_init`).
-pub(super) fn check_cpus(request: &Request, gic: Gic, machine: &str, high: bool) -> Result<(), VmmError> {
+pub(super) fn check_cpus(request: &Request, gic: Gic, options: &Options, high: bool) -> Result<(), VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text));
-    let cpus = request.vcpus;
-    if cpus > MACHINE_CPUS {
+    let (cpus, most) = (request.vcpus, machine_cpus(options.machine));
+    if cpus > most {
+        let name = options.name();
         return refuse(format!(
-            "Invalid SMP CPUs {cpus}. The max CPUs supported by machine '{machine}' is {MACHINE_CPUS}"
+            "Invalid SMP CPUs {cpus}. The max CPUs supported by machine '{name}' is {most}"
         ));
     }
     let most = most_cpus(gic, high);
@@ -114,6 +143,17 @@ pub(super) fn check_cpus(request: &Request, gic: Gic, machine: &str, high: bool)
         ));
     }
     Ok(())
+}
+
+/// Refuses redistributors in the high region where the emulated GICv3 takes none (hw/intc/arm_gicv3.c up to 6.1,
+/// `arm_gic_realize`).
+pub(super) fn check_redists(request: &Request, gic: Gic) -> Result<(), VmmError> {
+    let takes = qemu::is_kvm(request) || request.version >= SECOND_REGION_SINCE;
+    if takes || !needs_high_redists(request, gic) {
+        return Ok(());
+    }
+    let text = "VGICv3 redist region number(2) not equal to 1";
+    Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text))
 }
 
 fn most_cpus(gic: Gic, high: bool) -> u64 {

@@ -3,6 +3,7 @@
 //! Names and values come from hw/arm/virt.c `virt_machine_class_init` and the setters above it. Options that do not
 //! change the map are known by name only.
 
+use super::arm_gic::GICV4_SINCE;
 use super::qemu::{self, Family};
 use super::{Knob, Request, VmmError, rules};
 use crate::facts::guest::Viommu;
@@ -81,6 +82,9 @@ pub(super) enum MsiWord {
 /// Default and least size of the 64-bit PCI window (hw/arm/virt.c, `DEFAULT_HIGH_PCIE_MMIO_SIZE`).
 pub(super) const MMIO_SIZE: Size = Size::gib(512);
 
+/// The last machine type without an ITS (virt_machine_2_7_options: no_its).
+const NO_ITS: Version = Version::new(2, 7);
+
 const FAMILY: Family = Family { prefix: "virt-", first: Version::new(2, 6) };
 
 /// Options by the QEMU version that brought them. Those without effect on the memory map are marked so.
@@ -124,13 +128,13 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("memory-backend", Version::new(5, 0), Setter::NoEffect),
     ("memory-encryption", Version::new(2, 12), Setter::NoEffect),
     ("mte", Version::new(5, 1), Setter::NoEffect),
-    ("nvdimm", Version::new(2, 5), Setter::NoEffect),
+    ("nvdimm", Version::new(5, 1), Setter::NoEffect),
     ("phandle-start", Version::new(0, 0), Setter::NoEffect),
     ("pflash0", Version::new(0, 0), Setter::NoEffect),
     ("pflash1", Version::new(0, 0), Setter::NoEffect),
     ("ras", Version::new(5, 1), Setter::NoEffect),
     ("shmem", Version::new(9, 1), Setter::NoEffect),
-    ("smp", Version::new(6, 0), Setter::NoEffect),
+    ("smp", Version::new(6, 1), Setter::NoEffect),
     ("smp-cache", Version::new(9, 2), Setter::NoEffect),
     ("spcr", Version::new(10, 0), Setter::NoEffect),
     ("suppress-vmdesc", Version::new(2, 4), Setter::NoEffect),
@@ -174,6 +178,11 @@ impl Options {
         Ok((options, refusals))
     }
 
+    /// The machine type in full.
+    pub(super) fn name(&self) -> String {
+        format!("virt-{}.{}", self.machine.major, self.machine.minor)
+    }
+
     fn default_of(machine: Version, request: &Request) -> Self {
         Self {
             machine,
@@ -186,8 +195,7 @@ impl Options {
             // virt_machine_7_1_options: no_highmem_compact. QEMU 7 has no compact layout yet.
             compact: machine > Version::new(7, 1) && request.version >= Version::new(8, 0),
             gic: GicWord::Default,
-            // virt_machine_2_7_options: no_its.
-            msi: if machine > Version::new(2, 7) { MsiWord::Auto } else { MsiWord::NoIts },
+            msi: if machine > NO_ITS { MsiWord::Auto } else { MsiWord::NoIts },
             machine_smmu: false,
             device_smmu: false,
             secure: false,
@@ -199,15 +207,17 @@ impl Options {
 
     fn set(&mut self, request: &Request, name: &str, value: &str) -> Result<(), VmmError> {
         let refuse = |text: String| qemu::refusal(request.arch, rules::QEMU_MACHINE, text);
-        let known = NAMES.iter().find(|(known, since, _)| *known == name && *since <= request.version);
+        // virt_instance_init: machine types without an ITS have no such property.
+        let lacks = name == "its" && self.machine <= NO_ITS;
+        let known = NAMES
+            .iter()
+            .find(|(known, since, _)| *known == name && *since <= request.version)
+            .filter(|_| !lacks);
         match known.map(|&(_, _, setter)| setter) {
             Some(Setter::Switch(set)) => set(self, qemu::switch(request, name, value)?),
             Some(Setter::Value(set)) => set(self, request, value).map_err(refuse)?,
             Some(Setter::NoEffect) => {}
-            None => {
-                let Version { major, minor, .. } = self.machine;
-                return Err(refuse(format!("Property 'virt-{major}.{minor}-machine.{name}' not found")));
-            }
+            None => return Err(qemu::unknown_property(request, &self.name(), name)),
         }
         Ok(())
     }
@@ -235,7 +245,7 @@ fn set_gic(options: &mut Options, request: &Request, value: &str) -> Result<(), 
     options.gic = match value {
         "2" => GicWord::V2,
         "3" => GicWord::V3,
-        "4" => GicWord::V4,
+        "4" if request.version >= GICV4_SINCE => GicWord::V4,
         "host" => GicWord::Host,
         "max" => GicWord::Max,
         "x-5" if request.version >= Version::new(11, 1) => GicWord::V5,
@@ -270,10 +280,11 @@ fn set_transports(options: &mut Options, _: &Request, value: &str) -> Result<(),
     Ok(())
 }
 
-fn set_acpi(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
+fn set_acpi(options: &mut Options, request: &Request, value: &str) -> Result<(), String> {
     options.acpi = match value {
         "on" | "auto" => true,
         "off" => false,
+        _ if request.version < Version::new(6, 0) => return Err(format!("Invalid parameter '{value}'")),
         _ => return Err(format!("Parameter 'acpi' does not accept value '{value}'")),
     };
     Ok(())

@@ -63,12 +63,13 @@ pub(super) fn has_releases(kind: VmmKind) -> bool {
     !matches!(kind, VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom)
 }
 
-/// The oldest version with a model.
+/// The oldest version with a model for this instruction set.
 #[must_use]
-pub fn oldest(kind: VmmKind) -> Version {
+pub fn oldest(kind: VmmKind, arch: Arch) -> Version {
     match kind {
-        // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
-        VmmKind::Qemu => Version::new(7, 0),
+        // Before 5.2 nothing was compared, and before 6.0 its PCI has no 64-bit window.
+        VmmKind::Qemu if arch == Arch::Riscv64 => Version::new(5, 2),
+        VmmKind::Qemu => Version::new(2, 12),
         VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
         // Weights of segments came with 39.0, and no release notes since tell of another memory map. Before 34.0 huge pages
         // were cut at the hole.
@@ -177,31 +178,41 @@ const NOTHING: Capabilities = Capabilities {
     knobs: Vec::new(),
 };
 
-/// iommufd came with 9.0, accelerated SMMUv3 with 11.0, highmem-mmio-size with 10.0 (each release's ChangeLog).
+/// iommufd came with 9.0, accelerated SMMUv3 with 11.0, highmem-mmio-size with 10.0, modules on Arm with 4.2 (each
+/// release's ChangeLog).
 fn qemu(version: Version, arch: Arch) -> Capabilities {
-    let arm = arch == Arch::Aarch64;
-    let x86 = arch == Arch::X86_64;
-    let modern_arm = arm && version >= Version::new(11, 0);
+    let since = |major, minor| version >= Version::new(major, minor);
+    let (arm, x86) = (arch == Arch::Aarch64, arch == Arch::X86_64);
+    let has_modules = x86 || (arm && since(4, 2));
     Capabilities {
         passthrough: true,
         moves_ram: false,
-        splits_ram: arm || x86,
+        splits_ram: has_modules,
         moves_mmio32: x86,
-        sizes_mmio64: x86 || (arm && version >= Version::new(10, 0)),
-        has_mmio64: true,
+        sizes_mmio64: x86 || (arm && since(10, 0)),
+        // hw/riscv/virt.c: "Map high mmio for PCIe".
+        has_mmio64: arm || x86 || since(6, 0),
         avoids_reserved: false,
         refuses_reserved_overlap: false,
         maps_bars: true,
         bar_map_failure_is_fatal: false,
-        iommufd: version >= Version::new(9, 0),
-        hotplug: arm || x86,
-        viommus: match arch {
-            Arch::Aarch64 if modern_arm => &[Viommu::None, Viommu::Virtio, Viommu::SmmuV3],
-            Arch::X86_64 => &[Viommu::None, Viommu::Virtio, Viommu::Intel],
-            Arch::Aarch64 => &[Viommu::None, Viommu::Virtio],
-            Arch::Riscv64 => &[Viommu::None],
-        },
+        iommufd: since(9, 0),
+        hotplug: has_modules,
+        viommus: qemu_viommus(version, arch),
         knobs: qemu_knobs(version, arch),
+    }
+}
+
+/// virtio-iommu tells VFIO of its mappings since 5.2 (hw/virtio/virtio-iommu.c, `virtio_iommu_replay`), and machines
+/// with ACPI have it since 6.2 on x86 and 7.0 on Arm (hw/acpi/viot.c; hw/arm/virt.c, `virt_machine_get_hotplug_handler`).
+fn qemu_viommus(version: Version, arch: Arch) -> &'static [Viommu] {
+    let since = |major, minor| version >= Version::new(major, minor);
+    match arch {
+        Arch::Aarch64 if since(11, 0) => &[Viommu::None, Viommu::Virtio, Viommu::SmmuV3],
+        Arch::Aarch64 if since(5, 2) => &[Viommu::None, Viommu::Virtio],
+        Arch::X86_64 if since(6, 2) => &[Viommu::None, Viommu::Virtio, Viommu::Intel],
+        Arch::X86_64 => &[Viommu::None, Viommu::Intel],
+        Arch::Aarch64 | Arch::Riscv64 => &[Viommu::None],
     }
 }
 
@@ -209,8 +220,10 @@ fn qemu_knobs(version: Version, arch: Arch) -> Vec<&'static str> {
     let since = |major, minor| version >= Version::new(major, minor);
     match arch {
         Arch::Aarch64 => {
-            let mut knobs =
-                vec!["-device pc-dimm,addr=", "-m maxmem=,slots=", "highmem=", "gic-version=", "its="];
+            let mut knobs = vec!["highmem=", "gic-version=", "its="];
+            if since(4, 2) {
+                knobs.splice(0..0, ["-device pc-dimm,addr=", "-m maxmem=,slots="]);
+            }
             if since(8, 0) {
                 knobs.extend(["highmem-ecam=", "highmem-mmio=", "highmem-redists=", "compact-highmem="]);
             }
@@ -329,10 +342,11 @@ fn xen(arch: Arch) -> Capabilities {
 
 /// Refuses versions without a model. Newer ones are taken as the newest known.
 pub(super) fn check_version(request: &Request) -> Result<(), VmmError> {
-    if request.version >= oldest(request.kind) {
+    let (kind, version) = (request.kind, request.version);
+    let oldest = oldest(kind, request.arch);
+    if version >= oldest {
         return Ok(());
     }
-    let (kind, version) = (request.kind, request.version);
-    let text = format!("the planner has no model of {kind} {version}, only of {} and newer", oldest(kind));
+    let text = format!("the planner has no model of {kind} {version}, only of {oldest} and newer");
     Err(VmmError { text, rule: rules::VERSION.into(), dimm: None })
 }

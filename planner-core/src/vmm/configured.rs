@@ -7,6 +7,7 @@ use super::{
     Choice, Dimm, Knob, MapRegion, MemoryMap, RegionKind, Request, VmmError, machine_name, memory_map_given,
     newest, rules,
 };
+use super::{arm_cpu, arm_virt};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::configured::{Accelerator, ConfiguredFacts, ModuleFact, ModuleKind, Stage};
@@ -17,6 +18,8 @@ use crate::version::Version;
 /// QEMU's memory without `-m` (hw/core/machine.c, `machine_class_init`: `default_ram_size`).
 const QEMU_MEMORY: Size = Size::mib(128);
 
+/// Before, QEMU quotes the option when it does not know the machine type (system/vl.c, `select_machine`).
+const MACHINE_UNQUOTED_SINCE: Version = Version::new(6, 1);
 /// The QEMU that brought `-device arm-smmuv3`.
 const SMMU_DEVICE_SINCE: Version = Version::new(11, 0);
 
@@ -121,14 +124,20 @@ fn named(mut error: VmmError, facts: &ConfiguredFacts, request: &Request) -> Vmm
 fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, VmmError> {
     refused_at(facts, request, Stage::Words)?;
     check_type(request)?;
-    machine_name(request)?;
+    if let Err(error) = machine_name(request) {
+        let unknown = error == qemu::unknown_machine(request, "");
+        let option = facts.machine_option.as_deref().filter(|_| unknown);
+        return Err(located(error, option, request, MACHINE_UNQUOTED_SINCE));
+    }
     refused_at(facts, request, Stage::Machine)?;
     cpus::check(facts, request)?;
     let board = memory_map_given(request, &choice(facts, request, Vec::new()), Some(area(facts)));
-    let early = |error: &VmmError| {
-        [rules::QEMU_MACHINE, rules::QEMU_MEMORY, rules::QEMU_CPU].contains(&error.rule.as_str())
-    };
+    let early = |error: &VmmError| [rules::QEMU_MACHINE, rules::QEMU_CPU].contains(&error.rule.as_str());
     let board = match board {
+        Err(error) if error.rule == rules::QEMU_MEMORY => {
+            let option = facts.memory_option.as_deref();
+            return Err(located(error, option, request, qemu::MEMORY_OF_MACHINE_SINCE));
+        }
         Err(error) if early(&error) => return Err(error),
         other => other,
     };
@@ -138,6 +147,14 @@ fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, Vmm
     let mut map = plug_in(facts, request, &board)?;
     add_smmus(facts, &mut map);
     Ok(map)
+}
+
+/// The error with the option in front that QEMU before `since` quotes.
+fn located(error: VmmError, option: Option<&str>, request: &Request, since: Version) -> VmmError {
+    match option.filter(|_| request.version < since) {
+        Some(option) => VmmError { text: error.located(option), ..error },
+        None => error,
+    }
 }
 
 /// Machines that QEMU has and this planner has no model of, and no machine at all (system/vl.c, `select_machine`).
@@ -224,6 +241,9 @@ fn check_smmus(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmErro
     let Some(option) = facts.smmus.first() else { return Ok(()) };
     let text = match request.arch {
         Arch::Aarch64 if request.version >= SMMU_DEVICE_SINCE => return Ok(()),
+        Arch::Aarch64 if request.version < Version::new(6, 0) => {
+            "Parameter 'driver' expects pluggable device type"
+        }
         Arch::Aarch64 => "Parameter 'driver' expects a pluggable device type",
         _ => "'arm-smmuv3' is not a valid device model name",
     };
@@ -259,7 +279,7 @@ fn plug_in(facts: &ConfiguredFacts, request: &Request, board: &MemoryMap) -> Res
             return Err(refuse(text));
         };
         map = with_module(facts, request, &placed, (index, span))
-            .map_err(|error| quoted(error, facts, module, &placed))?;
+            .map_err(|error| quoted(error, (facts, request), module, &placed))?;
         placed.push((index, span));
     }
     rename(&mut map, facts, &placed);
@@ -288,7 +308,7 @@ fn with_module(
     }
     let overlap = placed.iter().position(|(_, span)| span.overlaps(new.1));
     if let Some(position) = overlap {
-        let text = format!("address range conflicts with memory device id='dimm{position}'");
+        let text = qemu::conflict(request, &format!("dimm{position}"));
         return Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text));
     }
     map.regions.sort_by_key(|region| (region.span.first(), std::cmp::Reverse(region.span.last())));
@@ -308,24 +328,17 @@ fn check_virtio_mem(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>)
         return refuse(format!("address must be aligned to {:#x} bytes", align.bytes()));
     }
     if !area.covers(span) {
-        return refuse(format!(
-            "can't add memory device [{:#x}:{:#x}], usable range for memory devices [{:#x}:{:#x}]",
-            span.first().get(),
-            span.size().map_or(0, Size::bytes),
-            area.first().get(),
-            area.size().map_or(0, Size::bytes)
-        ));
+        return refuse(qemu::outside(request, span, area));
     }
     Ok(())
 }
 
 /// A board without firmware has no ACPI, and a 32-bit CPU neither (hw/arm/virt.c, `machvirt_init`: `acpi_dev`).
 fn missing_firmware(facts: &ConfiguredFacts, request: &Request) -> Option<&'static str> {
-    let model = request.cpu.split(',').next().unwrap_or_default();
-    let is_32_bit = matches!(model, "" | "cortex-a7" | "cortex-a15") && !qemu::is_kvm(request);
+    let is_32_bit = arm_cpu::is_32_bit(request);
     let has_dimm = facts.modules.iter().any(|module| module.kind == ModuleKind::Dimm);
     let missing = request.arch == Arch::Aarch64 && has_dimm && (!facts.firmware || is_32_bit);
-    missing.then_some("memory hotplug is not enabled: missing acpi-ged device")
+    missing.then(|| arm_virt::no_modules(request.version))
 }
 
 fn first_gap(
@@ -352,15 +365,15 @@ fn first_gap(
 /// The error with the option at fault, and with the identifier of the module in the way rather than its number.
 fn quoted(
     mut error: VmmError,
-    facts: &ConfiguredFacts,
+    (facts, request): (&ConfiguredFacts, &Request),
     module: &ModuleFact,
     placed: &[(usize, Span<Gpa>)],
 ) -> VmmError {
     for (position, &(index, _)) in placed.iter().enumerate() {
-        let numbered = format!("memory device id='dimm{position}'");
-        if error.text.ends_with(&numbered) {
+        let numbered = qemu::conflict(request, &format!("dimm{position}"));
+        if let Some(before) = error.text.strip_suffix(&numbered) {
             let id = facts.modules.get(index).and_then(|module| module.id.as_deref()).unwrap_or("(unnamed)");
-            error.text = error.text.replace(&numbered, &format!("memory device id='{id}'"));
+            error.text = format!("{before}{}", qemu::conflict(request, id));
             break;
         }
     }

@@ -1,7 +1,10 @@
 //! Numbers of CPUs of an existing configuration, as QEMU takes `-smp` (hw/core/machine-smp.c,
 //! `machine_parse_smp_config`).
 
+use super::arm_gic;
+use super::cpus_before_6_2 as before_6_2;
 use super::qemu;
+use super::riscv_virt;
 use super::{Request, VmmError, machine_name, rules};
 use crate::facts::Arch;
 use crate::facts::configured::ConfiguredFacts;
@@ -32,6 +35,9 @@ struct Topology {
 /// Refuses what QEMU refuses about the number of CPUs, before the board looks at it.
 pub(super) fn check(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_SMP, text));
+    if request.version < before_6_2::SINCE {
+        return check_most(before_6_2::check(facts, request)?, request);
+    }
     let smp = &facts.smp;
     let said =
         [smp.cpus, smp.maxcpus, smp.sockets, smp.dies, smp.clusters, smp.modules, smp.cores, smp.threads];
@@ -125,6 +131,12 @@ fn check_numbers(topology: &Topology, request: &Request) -> Result<(), VmmError>
              ({cpus})"
         ));
     }
+    check_most(most, request)
+}
+
+/// system/vl.c, later hw/core/machine-smp.c: `max_cpus` of the machine.
+fn check_most(most: u32, request: &Request) -> Result<(), VmmError> {
+    let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_SMP, text));
     let name = machine_name(request)?;
     let limit = limit(request, &name);
     if most > limit {
@@ -151,7 +163,8 @@ fn hierarchy(topology: &Topology, request: &Request) -> String {
 /// Most CPUs of a machine (hw/i386/pc_q35.c, hw/i386/pc_piix.c, hw/arm/virt.c, hw/riscv/virt.c: `max_cpus`).
 fn limit(request: &Request, name: &str) -> u32 {
     match request.arch {
-        Arch::Aarch64 | Arch::Riscv64 => 512,
+        Arch::Aarch64 => machine_version(request).map_or(512, arm_gic::machine_cpus),
+        Arch::Riscv64 => riscv_virt::most_harts(request.version),
         Arch::X86_64 if name.starts_with("pc-i440fx") => 255,
         // pc_q35_8_0_machine_options and pc_q35_8_2_machine_options.
         Arch::X86_64 => match machine_version(request) {

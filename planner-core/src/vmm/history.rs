@@ -8,6 +8,7 @@ use super::{
     newest, oldest, variants,
 };
 use crate::addr::Span;
+use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::size::{PageSize, Size};
 use crate::version::Version;
@@ -32,7 +33,7 @@ pub struct Era {
 #[must_use]
 pub fn eras(known: &Known) -> Vec<Era> {
     let mut eras: Vec<Era> = Vec::new();
-    for version in releases(known.kind) {
+    for version in releases(known.kind, known.arch) {
         let can = capabilities(known.kind, version, known.arch);
         let bar_room = bar_room(known, version);
         match eras.last_mut() {
@@ -45,8 +46,8 @@ pub fn eras(known: &Known) -> Vec<Era> {
 
 /// The releases between the oldest and the newest with a model, ascending; the newest alone where trees rather than
 /// releases were read.
-fn releases(kind: VmmKind) -> Vec<Version> {
-    let (first, last) = (oldest(kind), newest(kind));
+fn releases(kind: VmmKind, arch: Arch) -> Vec<Version> {
+    let (first, last) = (oldest(kind, arch), newest(kind));
     if !super::capabilities::has_releases(kind) {
         return vec![last];
     }
@@ -125,8 +126,9 @@ mod tests {
 
     #[test]
     fn releases_are_those_that_were_made() {
-        let qemu: Vec<String> = releases(VmmKind::Qemu).iter().map(ToString::to_string).collect();
+        let qemu: Vec<String> =
+            releases(VmmKind::Qemu, Arch::Aarch64).iter().map(ToString::to_string).collect();
         assert!(qemu.ends_with(&["10.0", "10.1", "10.2", "11.0", "11.1"].map(str::to_owned)), "{qemu:?}");
-        assert_eq!(releases(VmmKind::Kvmtool), [newest(VmmKind::Kvmtool)]);
+        assert_eq!(releases(VmmKind::Kvmtool, Arch::Aarch64), [newest(VmmKind::Kvmtool)]);
     }
 }

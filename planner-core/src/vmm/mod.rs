@@ -4,7 +4,9 @@
 //! The planner asks a VMM three things: which [`Variant`]s it has (settings of its knobs, the default first), which
 //! memory map a [`Choice`] makes, and whether it would refuse it, in its own words.
 
+mod arm_cpu;
 mod arm_gic;
+mod arm_high;
 mod arm_options;
 mod arm_virt;
 mod capabilities;
@@ -12,6 +14,7 @@ mod cloud_hypervisor;
 mod crosvm;
 mod configured;
 mod configured_cpus;
+mod cpus_before_6_2;
 mod custom;
 mod describe;
 mod firecracker;

@@ -20,6 +20,11 @@ const FOUR_GIB: Gpa = Gpa::at(0x1_0000_0000);
 const AMD_HT: Gpa = Gpa::at(0xfd_0000_0000);
 const AMD_HT_SIZE: Size = Size::gib(12);
 const ABOVE_1TB: Gpa = Gpa::at(0x100_0000_0000);
+/// hw/i386/pc.c, `pc_memory_init`: before, what the CPU cannot address is made without a word.
+const LIMIT_SINCE: Version = Version::new(7, 1);
+/// Machine types up to 2.10 have no 64-bit window before their firmware has placed BARs there (hw/i386/pc.h,
+/// `PC_COMPAT_2_10`: `x-pci-hole64-fix`).
+const LAST_WITHOUT_WINDOW: Version = Version::new(2, 10);
 /// Firmware, kernel and initrd need this much boot memory.
 const LEAST_BOOT: Size = Size::gib(1);
 
@@ -43,7 +48,7 @@ impl Board {
     const fn family(self) -> Family {
         match self {
             Self::Q35 => Family { prefix: "pc-q35-", first: Version::new(2, 4) },
-            Self::I440fx => Family { prefix: "pc-i440fx-", first: Version::new(2, 4) },
+            Self::I440fx => Family { prefix: "pc-i440fx-", first: Version::new(1, 4) },
         }
     }
 
@@ -91,6 +96,7 @@ pub(super) fn memory_map(
 ) -> Result<MemoryMap, VmmError> {
     let options = options(request, &choice.knobs)?;
     let memory = qemu::memory(request, choice, area, |memory| area_start(&options, memory))?;
+    refuse_area(request, &options, memory)?;
     let layout = layout(request, &options, memory)?;
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(region("ram-below-4g", RegionKind::Ram, Gpa::at(0), layout.low));
@@ -137,7 +143,7 @@ fn variant(request: &Request, knobs: Vec<Knob>, memory: Memory) -> Result<Varian
         knobs,
         boot: BootRule::Fixed { spans, rule: rules::QEMU_PC_RAM },
         room: None,
-        dimms: Some(DimmRule {
+        dimms: has_area(options.machine).then(|| DimmRule {
             align: qemu::module_align(request),
             most: qemu::MAX_SLOTS,
             least_boot: LEAST_BOOT,
@@ -145,6 +151,21 @@ fn variant(request: &Request, knobs: Vec<Knob>, memory: Memory) -> Result<Varian
             rule: rules::QEMU_DIMM,
         }),
     })
+}
+
+/// Machine types up to 2.0 have no modules (hw/i386/pc_piix.c `pc_i440fx_2_0_machine_options`: `has_reserved_memory`).
+fn has_area(machine: Version) -> bool {
+    machine > Version::new(2, 0)
+}
+
+/// hw/i386/pc.c, `pc_memory_init`.
+fn refuse_area(request: &Request, options: &Options, memory: Memory) -> Result<(), VmmError> {
+    if has_area(options.machine) || (memory.slots == 0 && memory.max == memory.boot) {
+        return Ok(());
+    }
+    let name = name(options.board, options.machine);
+    let text = format!("\"-memory 'slots|maxmem'\" is not supported by: {name}");
+    Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text))
 }
 
 /// Settings of `max-ram-below-4g=` that lower the split of this memory.
@@ -198,10 +219,10 @@ const WITHOUT_EFFECT: &[(&str, Version)] = &[
     ("acpi", Version::new(0, 0)),
     ("append", Version::new(0, 0)),
     ("aux-ram-share", Version::new(10, 0)),
-    ("boot", Version::new(0, 0)),
-    ("bus-lock-ratelimit", Version::new(0, 0)),
-    ("confidential-guest-support", Version::new(0, 0)),
-    ("default-bus-bypass-iommu", Version::new(0, 0)),
+    ("boot", Version::new(7, 0)),
+    ("bus-lock-ratelimit", Version::new(6, 1)),
+    ("confidential-guest-support", Version::new(6, 0)),
+    ("default-bus-bypass-iommu", Version::new(6, 1)),
     ("dt-compatible", Version::new(0, 0)),
     ("dtb", Version::new(0, 0)),
     ("dump-guest-core", Version::new(0, 0)),
@@ -209,38 +230,38 @@ const WITHOUT_EFFECT: &[(&str, Version)] = &[
     ("fd-bootchk", Version::new(9, 0)),
     ("firmware", Version::new(0, 0)),
     ("graphics", Version::new(0, 0)),
-    ("hpet", Version::new(0, 0)),
-    ("i8042", Version::new(0, 0)),
+    ("hpet", Version::new(5, 2)),
+    ("i8042", Version::new(7, 0)),
     ("igvm-cfg", Version::new(10, 1)),
     ("initrd", Version::new(0, 0)),
     ("kernel", Version::new(0, 0)),
     ("kernel-irqchip", Version::new(0, 0)),
     ("kvm-shadow-mem", Version::new(0, 0)),
-    ("max-fw-size", Version::new(0, 0)),
+    ("max-fw-size", Version::new(6, 0)),
     ("mem-merge", Version::new(0, 0)),
-    ("memory", Version::new(0, 0)),
-    ("memory-backend", Version::new(0, 0)),
+    ("memory", Version::new(7, 1)),
+    ("memory-backend", Version::new(5, 0)),
     ("memory-encryption", Version::new(0, 0)),
     ("nvdimm", Version::new(0, 0)),
-    ("nvdimm-persistence", Version::new(0, 0)),
-    ("pflash0", Version::new(0, 0)),
-    ("pflash1", Version::new(0, 0)),
+    ("nvdimm-persistence", Version::new(3, 1)),
+    ("pflash0", Version::new(4, 0)),
+    ("pflash1", Version::new(4, 0)),
     ("phandle-start", Version::new(0, 0)),
-    ("pic", Version::new(0, 0)),
+    ("pic", Version::new(6, 2)),
     ("pit", Version::new(0, 0)),
-    ("rtc-time", Version::new(0, 0)),
+    ("rtc-time", Version::new(6, 0)),
     ("sata", Version::new(0, 0)),
-    ("smbios-entry-point-type", Version::new(0, 0)),
+    ("smbios-entry-point-type", Version::new(6, 2)),
     ("smbus", Version::new(0, 0)),
     ("smm", Version::new(0, 0)),
-    ("smp", Version::new(0, 0)),
+    ("smp", Version::new(6, 1)),
     ("smp-cache", Version::new(9, 2)),
     ("spcr", Version::new(10, 0)),
     ("suppress-vmdesc", Version::new(0, 0)),
     ("usb", Version::new(0, 0)),
     ("vmport", Version::new(0, 0)),
-    ("x-oem-id", Version::new(0, 0)),
-    ("x-oem-table-id", Version::new(0, 0)),
+    ("x-oem-id", Version::new(6, 0)),
+    ("x-oem-table-id", Version::new(6, 0)),
     ("x-south-bridge", Version::new(9, 0)),
 ];
 
@@ -255,7 +276,7 @@ fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
             continue;
         }
         if !WITHOUT_EFFECT.iter().any(|(known, since)| known == option && *since <= request.version) {
-            return Err(refuse(format!("Property '{}-machine.{option}' not found", name(board, machine))));
+            return Err(qemu::unknown_property(request, &name(board, machine), option));
         }
     }
     let window_size = knobs.iter().rev().find_map(|knob| match knob {
@@ -289,7 +310,9 @@ fn below(options: &Options, boot: Size) -> Size {
         Board::I440fx => {
             let limit = options.max_below.filter(|limit| !limit.is_zero());
             let limit = limit.unwrap_or(Size::from_bytes(0xe000_0000));
-            if boot >= limit { limit.min(Size::gib(3)) } else { limit }
+            // pc_i440fx_1_7_machine_options: gigabyte_align.
+            let aligns = options.machine > Version::new(1, 7);
+            if boot >= limit && aligns { limit.min(Size::gib(3)) } else { limit }
         }
     }
 }
@@ -332,11 +355,18 @@ fn area_from(options: &Options, memory: Memory, above: Gpa) -> Option<Gpa> {
     above.checked_add(high)?.align_up(AREA_ALIGN)
 }
 
+/// Machine types up to 2.1 leave no room to align modules (hw/i386/pc_piix.c `pc_i440fx_2_1_machine_options`:
+/// `enforce_aligned_dimm`).
+fn area_size(options: &Options, memory: Memory) -> Option<Size> {
+    let slots = if options.machine > Version::new(2, 1) { memory.slots } else { 0 };
+    qemu::area_size(Memory { slots, ..memory })
+}
+
 /// Where the 64-bit PCI window starts (hw/i386/pc.c, `pc_pci_hole64_start`).
 fn window_start(memory: Memory, above: Gpa, options: &Options) -> Option<Gpa> {
     let start = area_from(options, memory, above)?;
     if memory.max > memory.boot {
-        return start.checked_add(qemu::area_size(memory)?)?.align_up(AREA_ALIGN);
+        return start.checked_add(area_size(options, memory)?)?.align_up(AREA_ALIGN);
     }
     Some(start)
 }
@@ -349,17 +379,17 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     let end = start.checked_add(options.window_size).ok_or_else(too_huge)?;
     let top = Gpa::new(end.get().saturating_sub(1));
     let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
-    if top > last {
+    if top > last && request.version >= LIMIT_SINCE {
         let (last, top) = (last.get(), top.get());
         let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
         return Err(qemu::refusal(request.arch, rules::QEMU_PC_LIMIT, text));
     }
     // The window ends on a multiple of 1 GiB (hw/pci-host/q35.c, q35_host_get_pci_hole64_end); the check does not.
     let size = AREA_ALIGN.round_up(options.window_size.bytes()).map(Size::from_bytes).ok_or_else(too_huge)?;
-    let window = Span::from_start_size(start, size);
+    let window = Span::from_start_size(start, size).filter(|_| options.machine > LAST_WITHOUT_WINDOW);
     let area = if memory.max > memory.boot {
         let start = area_from(options, memory, above).ok_or_else(too_huge)?;
-        Span::from_start_size(start, qemu::area_size(memory).ok_or_else(too_huge)?)
+        Span::from_start_size(start, area_size(options, memory).ok_or_else(too_huge)?)
     } else {
         None
     };

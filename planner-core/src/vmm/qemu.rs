@@ -38,6 +38,9 @@ pub(super) const MODULE_ALIGN: Size = Size::mib(2);
 /// hw/i386/pc.c `pc_get_device_memory_range`).
 pub(super) const AREA_ALIGN: Size = Size::gib(1);
 
+/// `-m` is a property of the machine ("machine: move more memory validation to Machine object").
+pub(super) const MEMORY_OF_MACHINE_SINCE: Version = Version::new(7, 1);
+
 /// A refusal in the words of QEMU for this architecture.
 pub(super) fn refusal(arch: Arch, rule: &str, message: impl std::fmt::Display) -> VmmError {
     VmmError { text: format!("{}: {message}", program(arch)), rule: rule.into(), dimm: None }
@@ -123,8 +126,9 @@ impl Family {
             return Some(newest);
         }
         let version: Version = kind.strip_prefix(self.prefix)?.parse().ok()?;
-        // 2.6 to 2.12 are followed by 3.0, 3.1, 4.0 …, and each major since 4 has minors 0 to 2.
+        // 1.4 to 1.7 and 2.0 to 2.12 are followed by 3.0, 3.1, 4.0 …, and each major since 4 has minors 0 to 2.
         let exists = match version.major {
+            0 | 1 => version.minor <= 7,
             2 => version.minor <= 12,
             3 => version.minor <= 1,
             _ => version.minor <= 2,
@@ -138,8 +142,12 @@ impl Family {
 /// The oldest versioned machine type that a QEMU still has. Since 10.1 they go after six years
 /// (include/hw/boards.h, `MACHINE_VER_DELETION`): 11.1 has lost 5.1.
 fn oldest_machine(qemu: Version) -> Version {
-    if qemu < Version::new(10, 1) {
-        return Version::new(0, 0);
+    // docs/about/removed-features.rst: pc-i440fx-1.4 to 1.7 went with 8.2, 2.0 to 2.3 with 9.1.
+    match qemu {
+        qemu if qemu < Version::new(8, 2) => return Version::new(0, 0),
+        qemu if qemu < Version::new(9, 1) => return Version::new(2, 0),
+        qemu if qemu < Version::new(10, 1) => return Version::new(2, 4),
+        _ => {}
     }
     let gone = Version::new(qemu.major.saturating_sub(6), qemu.minor);
     match gone.minor {
@@ -152,6 +160,13 @@ fn oldest_machine(qemu: Version) -> Version {
 pub(super) fn unknown_machine(request: &Request, kind: &str) -> VmmError {
     let quoted = if request.version >= Version::new(9, 0) { format!(": \"{kind}\"") } else { String::new() };
     refusal(request.arch, rules::QEMU_MACHINE, format_args!("unsupported machine type{quoted}"))
+}
+
+/// The refusal of a machine option (qom/object.c, `object_property_find_err`; before 5.2 without the type).
+pub(super) fn unknown_property(request: &Request, machine: &str, name: &str) -> VmmError {
+    let class =
+        if request.version < Version::new(5, 2) { String::new() } else { format!("{machine}-machine") };
+    refusal(request.arch, rules::QEMU_MACHINE, format_args!("Property '{class}.{name}' not found"))
 }
 
 /// A switch as QEMU reads it (qapi/qobject-input-visitor.c, `qobject_input_type_bool_keyval`; util/cutils.c
@@ -185,7 +200,9 @@ pub(super) fn memory(
         Some(area) => given(request, choice.boot, area)?,
         None => computed(request, choice, area_start)?,
     };
-    if memory.slots > MAX_SLOTS {
+    // Before 4.0 arm leaves modules unread.
+    let reads_slots = request.arch == Arch::X86_64 || request.version >= Version::new(4, 0);
+    if memory.slots > MAX_SLOTS && reads_slots {
         // x86 says "amount" (hw/i386/pc.c, pc_memory_init), arm "number" (hw/arm/virt.c, virt_set_memmap).
         let word = if request.arch == Arch::X86_64 { "amount" } else { "number" };
         let text = format!("unsupported {word} of memory slots: {}", memory.slots);
@@ -194,27 +211,31 @@ pub(super) fn memory(
     Ok(memory)
 }
 
-/// hw/core/machine.c, `machine_set_mem`.
+/// hw/core/machine.c, `machine_set_mem`; before 7.1 system/vl.c, `set_memory_options`, whose refusals have the option
+/// in front.
 fn given(request: &Request, boot: Size, area: ModuleArea) -> Result<Memory, VmmError> {
     let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_MEMORY, text));
     let slots = area.slots.unwrap_or(0);
+    let old = request.version < MEMORY_OF_MACHINE_SINCE;
     let Some(max) = area.max_memory else {
         if area.slots.is_some() {
-            return refuse("slots specified but no max-size".into());
+            let text = "invalid -m option value: missing 'maxmem' option";
+            return refuse(if old { text } else { "slots specified but no max-size" }.into());
         }
         return Ok(Memory { boot, max: boot, slots });
     };
+    let value = if old { "invalid value of -m option maxmem" } else { "invalid value of maxmem" };
     if max < boot {
         return refuse(format!(
-            "invalid value of maxmem: maximum memory size ({:#x}) must be at least the initial memory size ({:#x})",
+            "{value}: maximum memory size ({:#x}) must be at least the initial memory size ({:#x})",
             max.bytes(),
             boot.bytes()
         ));
     }
     if slots > 0 && max == boot {
         return refuse(format!(
-            "invalid value of maxmem: memory slots were specified but maximum memory size ({:#x}) is equal to the \
-             initial memory size ({:#x})",
+            "{value}: memory slots were specified but maximum memory size ({:#x}) is equal to the initial memory size \
+             ({:#x})",
             max.bytes(),
             boot.bytes()
         ));
@@ -288,9 +309,9 @@ pub(super) fn modules(
         let refuse =
             |text: String| VmmError { dimm: Some(index), ..refusal(request.arch, rules::QEMU_DIMM, text) };
         check_slot(memory, index).map_err(refuse)?;
-        used = check_room(memory, used, dimm.span).map_err(refuse)?;
+        used = check_room(request, memory, used, dimm.span).map_err(refuse)?;
         check_address(request, dimm.span, area).map_err(refuse)?;
-        check_conflict(&choice.dimms, index).map_err(refuse)?;
+        check_conflict(request, &choice.dimms, index).map_err(refuse)?;
         regions.push(MapRegion { name: format!("dimm{index}"), kind: RegionKind::Ram, span: dimm.span });
     }
     for (index, &span) in choice.hotplug.iter().enumerate() {
@@ -311,15 +332,13 @@ fn check_slot(memory: Memory, index: usize) -> Result<(), String> {
 }
 
 /// hw/mem/memory-device.c, `memory_device_check_addable`; returns what is in use with this module.
-fn check_room(memory: Memory, used: Size, span: Span<Gpa>) -> Result<Size, String> {
+fn check_room(request: &Request, memory: Memory, used: Size, span: Span<Gpa>) -> Result<Size, String> {
+    let old = request.version < Version::new(3, 0);
+    let what = if old { "hot pluggable" } else { "space for memory devices" };
     let total = memory.max.checked_sub(memory.boot).unwrap_or(Size::ZERO);
     let after = span.size().and_then(|size| used.checked_add(size)).filter(|after| *after <= total);
     after.ok_or_else(|| {
-        format!(
-            "not enough space, currently {:#x} in use of total space for memory devices {:#x}",
-            used.bytes(),
-            total.bytes()
-        )
+        format!("not enough space, currently {:#x} in use of total {what} {:#x}", used.bytes(), total.bytes())
     })
 }
 
@@ -338,25 +357,39 @@ fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) ->
     if align.round_down(size) != size {
         return Err(format!("backend memory size must be multiple of {:#x}", align.bytes()));
     }
-    if !area.covers(span) {
-        return Err(format!(
-            "can't add memory device [{:#x}:{size:#x}], usable range for memory devices [{:#x}:{:#x}]",
-            span.first().get(),
-            area.first().get(),
-            area.size().map_or(0, Size::bytes)
-        ));
+    if area.covers(span) { Ok(()) } else { Err(outside(request, span, area)) }
+}
+
+/// A device that does not lie in the area (hw/mem/memory-device.c, `memory_device_get_free_addr`; before 4.0 it was
+/// compared with the start of the area and then with its end).
+pub(super) fn outside(request: &Request, span: Span<Gpa>, area: Span<Gpa>) -> String {
+    let (start, size) = (span.first().get(), span.size().map_or(0, Size::bytes));
+    let (first, all) = (area.first().get(), area.size().map_or(0, Size::bytes));
+    if request.version >= Version::new(4, 0) {
+        return format!(
+            "can't add memory device [{start:#x}:{size:#x}], usable range for memory devices [{first:#x}:{all:#x}]"
+        );
     }
-    Ok(())
+    if start < first {
+        return format!("can't add memory [{start:#x}:{size:#x}] at {first:#x}");
+    }
+    format!("can't add memory [{start:#x}:{size:#x}] beyond {:#x}", first.saturating_add(all))
 }
 
 /// hw/mem/memory-device.c, `memory_device_get_free_addr`: the name is that of the module already there.
-fn check_conflict(dimms: &[Dimm], index: usize) -> Result<(), String> {
+fn check_conflict(request: &Request, dimms: &[Dimm], index: usize) -> Result<(), String> {
     let Some(dimm) = dimms.get(index) else { return Ok(()) };
     let other = dimms.iter().take(index).position(|other| other.span.overlaps(dimm.span));
     match other {
-        Some(other) => Err(format!("address range conflicts with memory device id='dimm{other}'")),
+        Some(other) => Err(conflict(request, &format!("dimm{other}"))),
         None => Ok(()),
     }
+}
+
+/// A device where another is ("memory-device: improve "range conflicts" error message" came with 3.1).
+pub(super) fn conflict(request: &Request, id: &str) -> String {
+    let whose = if request.version < Version::new(3, 1) { "" } else { "memory device id=" };
+    format!("address range conflicts with {whose}'{id}'")
 }
 
 /// Of which addresses and sizes of modules are multiples: 2 MiB, or the size of the pages behind them.

@@ -19,15 +19,23 @@ const LOW: &[Row] = &[
     ("rtc", RegionKind::Platform, 0x10_1000, 0x1000),
     ("clint", RegionKind::Platform, 0x200_0000, 0x1_0000),
     ("pcie-pio", RegionKind::Pio, 0x300_0000, 0x1_0000),
-    ("platform-bus", RegionKind::Platform, 0x400_0000, 0x200_0000),
     ("uart0", RegionKind::Platform, 0x1000_0000, 0x100),
     ("virtio-mmio", RegionKind::VirtioMmio, 0x1000_1000, 0x8000),
-    ("fw-cfg", RegionKind::Platform, 0x1010_0000, 0x18),
     ("flash", RegionKind::Flash, 0x2000_0000, 0x400_0000),
     ("pcie-ecam", RegionKind::Ecam, 0x3000_0000, 0x1000_0000),
     ("pcie-mmio", RegionKind::Mmio32, 0x4000_0000, 0x4000_0000),
 ];
+/// What came to lie there later, by version.
+const LATER: &[(Version, Row)] = &[
+    (Version::new(6, 0), ("fw-cfg", RegionKind::Platform, 0x1010_0000, 0x18)),
+    (Version::new(7, 1), ("platform-bus", RegionKind::Platform, 0x400_0000, 0x200_0000)),
+];
+/// "hw/riscv: virt: Map high mmio for PCIe".
+const WINDOW_SINCE: Version = Version::new(6, 0);
 const IOMMU: Row = ("iommu-sys", RegionKind::Platform, 0x301_0000, 0x1000);
+
+/// `aia=` and `aia-guests=`.
+const AIA_SINCE: Version = Version::new(7, 0);
 
 /// Interrupt controllers by `aia=`. A hart has one page in an IMSIC; the rest of the two areas stays empty.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -56,9 +64,15 @@ pub(super) fn memory_map(
         end.align_up(WINDOW).and_then(|start| Span::from_start_size(start, WINDOW)).ok_or_else(too_huge)?;
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(qemu::regions(&optional_rows(&options, request)));
+    let later = LATER.iter().filter(|(since, _)| *since <= request.version).map(|(_, row)| row);
+    regions.extend(qemu::regions(later));
     regions.extend(region("mem", RegionKind::Ram, RAM, choice.boot));
-    regions.push(MapRegion { name: "pcie-mmio-high".into(), kind: RegionKind::Mmio64, span: window });
-    Ok(MemoryMap { regions, needed_bits: qemu::bits_of(window.last()), ..MemoryMap::default() })
+    let mut last = Gpa::new(end.get().saturating_sub(1));
+    if request.version >= WINDOW_SINCE {
+        regions.push(MapRegion { name: "pcie-mmio-high".into(), kind: RegionKind::Mmio64, span: window });
+        last = window.last();
+    }
+    Ok(MemoryMap { regions, needed_bits: qemu::bits_of(last), ..MemoryMap::default() })
 }
 
 /// The one setting.
@@ -89,14 +103,14 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
     let mut options = Options { aia: Aia::None, iommu: false };
     for (name, value) in &text.options {
         match name.as_str() {
-            "aia" => options.aia = aia(request, value)?,
+            "aia" if request.version >= AIA_SINCE => options.aia = aia(request, value)?,
             "iommu-sys" if request.version >= Version::new(10, 0) => {
                 options.iommu = value == "auto" || qemu::switch(request, name, value)?;
             }
+            "aclint" if request.version >= Version::new(6, 2) => {}
+            "aia-guests" if request.version >= AIA_SINCE => {}
+            "acpi" if request.version >= Version::new(8, 0) => {}
             "accel"
-            | "aclint"
-            | "aia-guests"
-            | "acpi"
             | "memory-backend"
             | "dumpdtb"
             | "usb"
@@ -119,8 +133,7 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
             | "confidential-guest-support"
             | "memory-encryption" => {}
             _ => {
-                let text = format!("Property 'virt-machine.{name}' not found");
-                return Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text));
+                return Err(qemu::unknown_property(request, "virt", name));
             }
         }
     }
@@ -136,10 +149,24 @@ fn aia(request: &Request, value: &str) -> Result<Aia, VmmError> {
     }
 }
 
+/// Most harts (include/hw/riscv/virt.h, `VIRT_CPUS_MAX`).
+pub(super) fn most_harts(version: Version) -> u32 {
+    match version {
+        version if version < Version::new(6, 2) => 8,
+        version if version < Version::new(7, 0) => 32,
+        _ => 512,
+    }
+}
+
+/// Room for two contexts of every hart that there can be (include/hw/riscv/virt.h, `VIRT_PLIC_SIZE`).
+fn plic_size(version: Version) -> u64 {
+    0x20_0000 + u64::from(most_harts(version)) * 2 * 0x1000
+}
+
 fn optional_rows(options: &Options, request: &Request) -> Vec<Row> {
     // hw/riscv/virt.c: 0x8000 of an APLIC are registers; an IMSIC page per hart.
     let mut rows: Vec<Row> = match options.aia {
-        Aia::None => vec![("plic", RegionKind::Platform, 0xc00_0000, 0x60_0000)],
+        Aia::None => vec![("plic", RegionKind::Platform, 0xc00_0000, plic_size(request.version))],
         Aia::Aplic | Aia::AplicImsic => vec![
             ("aplic-m", RegionKind::Platform, 0xc00_0000, 0x8000),
             ("aplic-s", RegionKind::Platform, 0xd00_0000, 0x8000),

@@ -77,7 +77,7 @@ rules! {
         "pc-dimm,addr= puts memory at an exact guest-physical address within the area for memory devices",
         "The area starts at the end of boot memory, rounded up to 1 GiB, and grows with maxmem=. Addresses are multiples \
          of 2 MiB or of the backend's page size. The guest finds modules through ACPI only, so it needs firmware, and \
-         kernel, initrd and firmware live in boot memory.",
+         kernel, initrd and firmware live in boot memory. Arm has modules since 4.2.",
         "hw/mem/memory-device.c memory_device_get_free_addr";
     /// Number of slots.
     QEMU_SLOTS = "M-QEMU-SLOTS",
@@ -92,19 +92,23 @@ rules! {
     /// RAM does not fit the address bits.
     QEMU_VIRT_LIMIT = "M-QEMU-VIRT-LIMIT",
         "RAM and the area for modules must fit the guest-physical address bits",
-        "The bits come from KVM (KVM_CAP_ARM_VM_IPA_SIZE) or from the emulated CPU; highmem=off makes them 32.",
-        "hw/arm/virt.c virt_set_memmap";
+        "The bits come from KVM (KVM_CAP_ARM_VM_IPA_SIZE) or from the emulated CPU; highmem=off makes them 32 since 7.0. \
+         QEMU 4.0 to 6.2 refuse when the high regions do not fit either, which takes 40 bits at least; up to 3.1 memory is \
+         255 GiB at most.",
+        "hw/arm/virt.c virt_set_memmap, virt_kvm_type, machvirt_init";
     /// High regions.
     QEMU_VIRT_HIGH = "M-QEMU-VIRT-HIGH",
         "the high redistributors, ECAM and PCI window lie above RAM and are left out without a word if they do not fit",
         "They start at the end of the area for modules, at 256 GiB at least, each aligned to its own size, and each that \
-         would pass the end of the guest-physical address bits is disabled. A guest then sees `BAR: no space`.",
+         would pass the end of the guest-physical address bits is disabled. A guest then sees `BAR: no space`. QEMU up to \
+         6.2 leaves none out, up to 3.1 they have fixed addresses.",
         "hw/arm/virt.c virt_set_high_memmap";
     /// GIC and CPU count.
     QEMU_VIRT_GIC = "M-QEMU-VIRT-GIC",
         "the GIC version decides how many CPUs and which MSI controller the guest has",
         "GICv2 takes 8 CPUs and has a GICv2m frame; GICv3 takes 123 and 512 more with the high redistributors, and has \
-         an ITS unless it is switched off.",
+         an ITS unless it is switched off. Before 5.0 the machine has a GICv2 unless gic-version= says otherwise; before \
+         6.2 an emulated GICv3 has no ITS and takes no more than 123 CPUs.",
         "hw/arm/virt.c finalize_gic_version, machvirt_init";
     /// vIOMMU.
     QEMU_VIRT_SMMU = "M-QEMU-VIRT-SMMU",
@@ -126,12 +130,13 @@ rules! {
     /// phys-bits too low.
     QEMU_PC_LIMIT = "M-QEMU-PC-LIMIT",
         "the end of the 64-bit PCI window must fit the CPU's phys-bits",
-        "They are 40 unless phys-bits= or host-phys-bits=on says otherwise; -cpu host has the host's.",
+        "They are 40 unless phys-bits= or host-phys-bits=on says otherwise; -cpu host has the host's. QEMU before 7.1 makes \
+         what the CPU cannot address without a word.",
         "hw/i386/pc.c pc_memory_init";
     /// RISC-V virt.
     QEMU_RISCV_RAM = "M-QEMU-RISCV-RAM",
         "RAM of QEMU's riscv virt machine is one piece from 0x8000_0000 upwards, with a 64-bit PCI window of 16 GiB above",
-        "Nothing of it can be moved, and the machine takes no memory modules.",
+        "Nothing of it can be moved, and the machine takes no memory modules. The window came with 6.0.",
         "hw/riscv/virt.c virt_memmap, virt_machine_init";
     /// kvmtool RAM base.
     KVMTOOL_ARM_RAM = "M-KVMTOOL-ARM-RAM",

@@ -4,6 +4,7 @@
 
 use super::qemu;
 use super::{Request, UNKNOWN_HOST_BITS, VmmError, rules};
+use crate::version::Version;
 
 /// A CPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,6 +53,23 @@ const OTHERS: &[&str] = &[
     "core2duo",
     "kvm64",
 ];
+/// When models came, those that came since 2.12 (target/i386/cpu.c; the ChangeLog of each release).
+const LATER: &[(&str, Version)] = &[
+    ("Cascadelake-Server", Version::new(3, 1)),
+    ("Cooperlake", Version::new(4, 2)),
+    ("Denverton", Version::new(4, 2)),
+    ("Dhyana", Version::new(3, 1)),
+    ("EPYC-Genoa", Version::new(8, 1)),
+    ("EPYC-Milan", Version::new(6, 0)),
+    ("EPYC-Rome", Version::new(5, 0)),
+    ("GraniteRapids", Version::new(8, 1)),
+    ("Icelake-Server", Version::new(3, 0)),
+    ("KnightsMill", Version::new(3, 0)),
+    ("SapphireRapids", Version::new(8, 0)),
+    ("Snowridge", Version::new(4, 1)),
+];
+/// TCG takes other address bits than its own ("target/i386: allow modifying TCG phys-addr-bits").
+const TCG_BITS_SINCE: Version = Version::new(6, 0);
 /// Without long mode.
 const WITHOUT_LONG_MODE: &[&str] =
     &["486", "athlon", "base", "coreduo", "kvm32", "n270", "pentium", "pentium2", "pentium3", "qemu32"];
@@ -112,8 +130,14 @@ fn vendor(request: &Request, model: &str, kvm: bool) -> Result<bool, VmmError> {
         let rest = families.iter().filter_map(|family| model.strip_prefix(family));
         rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with('-'))
     };
+    let is_later = |(name, since): &(&str, Version)| {
+        model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            && *since > request.version
+    };
     match model {
+        _ if LATER.iter().any(is_later) => refuse(format!("unable to find CPU model '{model}'")),
         "host" if kvm => Ok(false),
+        "host" if request.version < Version::new(6, 0) => refuse("CPU model 'host' requires KVM".into()),
         "host" => refuse("CPU model 'host' requires KVM or HVF".into()),
         // target/i386/tcg/tcg-cpu.c, tcg_cpu_max_instance_init.
         "max" => Ok(!kvm),
@@ -128,7 +152,13 @@ fn vendor(request: &Request, model: &str, kvm: bool) -> Result<bool, VmmError> {
 
 /// 0 is the default (target/i386/cpu.c, `x86_cpu_realizefn`).
 fn phys_bits(request: &Request, value: &str) -> Result<Option<u8>, VmmError> {
-    match number(request, "phys-bits", value)? {
+    let bits = number(request, "phys-bits", value)?;
+    let fixed = !qemu::is_kvm(request) && request.version < TCG_BITS_SINCE;
+    if fixed && bits != 0 && bits != DEFAULT_BITS {
+        let text = format!("TCG only supports phys-bits={DEFAULT_BITS}");
+        return Err(qemu::refusal(request.arch, rules::QEMU_CPU, text));
+    }
+    match bits {
         0 => Ok(None),
         bits @ 32..=52 => Ok(Some(bits)),
         bits => {

@@ -8,6 +8,10 @@ use super::QemuOption;
 use crate::facts::Arch;
 use crate::facts::guest::Viommu;
 use crate::plan::Plan;
+use crate::version::Version;
+
+/// "intel-iommu: remove "x-" prefix for "aw-bits"".
+const AW_BITS_SINCE: Version = Version::new(3, 1);
 
 /// IOMMU first: it must be there before the devices behind it.
 pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
@@ -84,7 +88,8 @@ fn virtio_iommu(plan: &Plan) -> QemuOption {
 /// hw/i386/intel_iommu.c; `caching-mode` is what makes the guest tell of every new mapping, as VFIO needs.
 fn intel_iommu(plan: &Plan) -> QemuOption {
     let option = QemuOption::new("-device").head("intel-iommu").with("intremap", "on");
-    let option = option.with("caching-mode", "on").with("aw-bits", pc_width(plan).to_string());
+    let width = if plan.vmm.version < AW_BITS_SINCE { "x-aw-bits" } else { "aw-bits" };
+    let option = option.with("caching-mode", "on").with(width, pc_width(plan).to_string());
     option.because("the guest asked for an Intel IOMMU; caching-mode lets VFIO follow its mappings")
 }
 

@@ -11,7 +11,10 @@ use crate::addr::Address;
 use crate::facts::guest::NumaFact;
 use crate::plan::{Plan, RamPiece};
 use crate::size::Size;
+use crate::version::Version;
 
+/// `-machine memory-backend=` (hw/core/machine.c, machine_set_memdev). Before, memory has a backend through a NUMA node.
+const MACHINE_BACKEND_SINCE: Version = Version::new(5, 0);
 /// QEMU rounds boot memory up to this without a word (system/vl.c, parse_memory_options).
 const GRAIN: Size = Size::kib(8);
 
@@ -66,7 +69,7 @@ impl Memory {
             return;
         }
         self.options.push(backend(plan, &all.name, all.size, all.host_node));
-        if modules {
+        if modules || plan.vmm.version < MACHINE_BACKEND_SINCE {
             self.options
                 .push(QemuOption::new("-numa").head("node").with("nodeid", "0").with("memdev", &all.name));
         } else {

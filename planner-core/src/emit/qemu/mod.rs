@@ -78,7 +78,7 @@ pub(super) fn command(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
 
 /// `qemu.cfg` and the `qemu.cfg.args` that uses it.
 pub(super) fn readconfig(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
-    let (config, rest) = readconfig::split(options(plan)?);
+    let (config, rest) = readconfig::split(options(plan)?, plan.vmm.version);
     let mut words = vec![vec![program(plan.guest.arch).to_owned()]];
     words.push(vec!["-readconfig".to_owned(), "qemu.cfg".to_owned()]);
     words.extend(rest.iter().map(QemuOption::words));

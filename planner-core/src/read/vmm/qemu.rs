@@ -23,6 +23,9 @@ use crate::facts::configured::{Accelerator, ConfiguredFacts, Stage};
 use crate::facts::guest::{VmmFact, VmmKind};
 use crate::version::Version;
 
+/// `-machine` takes no bare `word` for `word=on` (system/vl.c, "vl: switch -M parsing to keyval").
+const KEYVAL_SINCE: Version = Version::new(6, 1);
+
 /// Texts of the files that a command line names, by their names.
 pub type Files = BTreeMap<String, String>;
 
@@ -38,6 +41,7 @@ struct Line {
     origin: Origin,
     name: Option<String>,
     machine: Vec<Pair>,
+    machine_option: Option<String>,
     accelerators: Vec<String>,
     kvm: bool,
     cpu: Option<Word>,
@@ -120,6 +124,11 @@ impl Line {
             origin: program.origin.clone(),
             ..Self::default()
         }
+    }
+
+    /// The version, or one that is newer than all if it is not said.
+    fn qemu(&self) -> Version {
+        self.version.unwrap_or(Version { major: u16::MAX, minor: 0, patch: 0 })
     }
 
     /// Reads option by option, as QEMU does; the first word that is none of its options ends it (system/vl.c,
@@ -227,13 +236,15 @@ impl Line {
 
     /// Machine properties gather over all `-machine` options.
     fn machine(&mut self, options: Keyval, sink: &mut Sink) {
+        self.machine_option.get_or_insert_with(|| options.option.clone());
+        let takes_bare_words = self.qemu() < KEYVAL_SINCE;
         for mut pair in options.pairs {
             // system/vl.c, `keyval_dashify`.
             pair.name = pair.name.replace('_', "-");
             if pair.name.is_empty() {
                 let text = format!("{}: Invalid parameter ''", options.option);
                 sink.refuse(Stage::Words, pair.origin, text);
-            } else if pair.has_value {
+            } else if pair.has_value || takes_bare_words {
                 self.machine.push(pair);
             } else {
                 let name = if pair.value == "off" { format!("no{}", pair.name) } else { pair.name };
@@ -264,9 +275,11 @@ impl Line {
     fn facts(&self, sink: &mut Sink) -> ConfiguredFacts {
         let mut facts = ConfiguredFacts {
             program: self.program.clone(),
+            machine_option: self.machine_option.clone(),
+            memory_option: self.memory.first().map(|options| options.option.clone()),
             accelerator: self.accelerator(),
             firmware: self.firmware,
-            smp: machine::smp(&self.smp, sink),
+            smp: machine::smp(&self.smp, self.qemu(), sink),
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()
         };

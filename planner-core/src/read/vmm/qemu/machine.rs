@@ -10,6 +10,18 @@ use super::memory::size;
 use crate::diag::Diagnostic;
 use crate::facts::configured::{SmpFact, Stage};
 use crate::size::Size;
+use crate::version::Version;
+
+/// Words of `-smp` that came after 2.12 (qapi/machine.json, `SMPConfiguration`).
+const SMP_LATER: &[(&str, Version)] = &[
+    ("dies", Version::new(4, 1)),
+    ("clusters", Version::new(7, 0)),
+    ("books", Version::new(8, 2)),
+    ("drawers", Version::new(8, 2)),
+    ("modules", Version::new(9, 1)),
+];
+/// `-smp` is a property of the machine; before, it had a list of words of its own (system/vl.c, `qemu_smp_opts`).
+const SMP_OF_MACHINE_SINCE: Version = Version::new(6, 1);
 
 /// Properties of a machine that other options set or that hold names of files: they are not part of what a machine is.
 const NOT_OF_THE_MACHINE: &[&str] = &[
@@ -162,10 +174,13 @@ pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
 }
 
 /// `-smp`; the options of all that were given, of each the last (hw/core/machine-smp.c reads them).
-pub(super) fn smp(options: &[Keyval], sink: &mut Sink) -> SmpFact {
+pub(super) fn smp(options: &[Keyval], version: Version, sink: &mut Sink) -> SmpFact {
     let mut smp = SmpFact::default();
-    for pair in options.iter().flat_map(|options| &options.pairs) {
-        let place = match pair.name.as_str() {
+    let pairs = options.iter().flat_map(|options| options.pairs.iter().map(move |pair| (options, pair)));
+    for (options, pair) in pairs {
+        let name = pair.name.as_str();
+        let unknown = SMP_LATER.iter().any(|(later, since)| *later == name && version < *since);
+        let place = match if unknown { "" } else { name } {
             "cpus" => &mut smp.cpus,
             "maxcpus" => &mut smp.maxcpus,
             "sockets" => &mut smp.sockets,
@@ -175,7 +190,12 @@ pub(super) fn smp(options: &[Keyval], sink: &mut Sink) -> SmpFact {
             "cores" => &mut smp.cores,
             "threads" => &mut smp.threads,
             "drawers" | "books" => continue,
-            name => {
+            _ if version < SMP_OF_MACHINE_SINCE => {
+                let text = format!("{}: Invalid parameter '{name}'", options.option);
+                sink.refuse(Stage::Words, pair.origin.clone(), text);
+                continue;
+            }
+            _ => {
                 let text = format!("Parameter 'smp.{name}' is unexpected");
                 sink.refuse(Stage::Machine, pair.origin.clone(), text);
                 continue;
