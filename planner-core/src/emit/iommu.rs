@@ -16,6 +16,8 @@ const IOMMUFD_SINCE: Version = Version::new(9, 0);
 /// hw/virtio/virtio-iommu.c: `granule` and `aw-bits` came with QEMU 9.0 (v9.0.0-rc0~9^2~11, ~7). Before, the guest's
 /// pages are of 4 KiB, and a host with larger ones cannot map them.
 pub(super) const GRANULE_SINCE: Version = Version::new(9, 0);
+/// hw/riscv/virt.c: `create_fdt_virtio_iommu` came with QEMU 9.0.
+const RISCV_VIRTIO_SINCE: Version = Version::new(9, 0);
 /// hw/arm/smmuv3.c: `accel=on` of arm-smmuv3; 11.1.3 has it, 10.0.13 lacks even the device.
 const ACCELERATED_SMMU_SINCE: Version = Version::new(11, 0);
 /// A passed device and its number, which names it.
@@ -39,8 +41,12 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     if plan.guest.iommufd {
         needs(plan, IOMMUFD_SINCE, "iommufd")?;
     }
+    refuse_silent(plan, machine)?;
     match plan.guest.viommu {
         Viommu::None => Ok(()),
+        Viommu::Virtio if plan.guest.arch == Arch::Riscv64 => {
+            needs(plan, RISCV_VIRTIO_SINCE, "virtio-iommu for riscv64")
+        }
         Viommu::Virtio if plan.host.page_size == PageSize::K4 => Ok(()),
         Viommu::Virtio => needs(plan, GRANULE_SINCE, "virtio-iommu with granule="),
         Viommu::Intel if machine.family() == "q35" => Ok(()),
@@ -70,6 +76,19 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
         }
         Viommu::SmmuV3 => needs(plan, ACCELERATED_SMMU_SINCE, "arm-smmuv3 with accel=on"),
     }
+}
+
+/// Refuses passed devices behind the machine's own RISC-V IOMMU, of which VFIO learns nothing (hw/riscv/riscv-iommu.c,
+/// riscv_iommu_memory_region_notify).
+fn refuse_silent(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
+    let on = plan.guest.arch == Arch::Riscv64 && machine.get("iommu-sys") == Some("on");
+    if !on || plan.guest.pass.is_empty() || plan.guest.viommu == Viommu::Virtio {
+        return Ok(());
+    }
+    Err(Unsupported::new(
+        "passed devices behind the IOMMU of iommu-sys=on reach no memory: QEMU does not tell VFIO of its mappings",
+        "plan again without iommu-sys=on, or with --viommu virtio",
+    ))
 }
 
 /// Width of the addresses of a PC's IOMMU: 39 bits, which every host has, unless the guest's own memory map is wider. QEMU

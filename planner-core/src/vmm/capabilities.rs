@@ -46,7 +46,8 @@ pub struct Capabilities {
 pub fn newest(kind: VmmKind) -> Version {
     match kind {
         VmmKind::Qemu => Version::new(11, 1),
-        // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5).
+        // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5). Those of 2025, in which arm/ became
+        // arm64/, have the same layouts and messages.
         VmmKind::Kvmtool => Version::new(2024, 7),
         // crosvm has none either (f1e797a6), and OpenVMM calls its interface unstable between versions.
         VmmKind::Crosvm => Version::new(2026, 8),
@@ -199,6 +200,8 @@ fn qemu(version: Version, arch: Arch) -> Capabilities {
             Arch::Aarch64 if modern_arm => &[Viommu::None, Viommu::Virtio, Viommu::SmmuV3],
             Arch::X86_64 => &[Viommu::None, Viommu::Virtio, Viommu::Intel],
             Arch::Aarch64 => &[Viommu::None, Viommu::Virtio],
+            // hw/riscv/virt.c, create_fdt_virtio_iommu, since v9.0.0; before, the machine takes none.
+            Arch::Riscv64 if version >= Version::new(9, 0) => &[Viommu::None, Viommu::Virtio],
             Arch::Riscv64 => &[Viommu::None],
         },
         knobs: qemu_knobs(version, arch),
@@ -229,7 +232,8 @@ fn qemu_knobs(version: Version, arch: Arch) -> Vec<&'static str> {
             "-global q35-pcihost.pci-hole64-size=",
             "-cpu phys-bits=",
         ],
-        Arch::Riscv64 => vec![],
+        Arch::Riscv64 if since(10, 0) => vec!["aia=", "aia-guests=", "iommu-sys="],
+        Arch::Riscv64 => vec!["aia=", "aia-guests="],
     }
 }
 
