@@ -7,6 +7,7 @@
 use serde::Serialize;
 
 use crate::addr::{Gpa, Iova, Span};
+use crate::facts::Arch;
 use crate::facts::configured::{Accelerator, ConfiguredFacts};
 use crate::facts::guest::{HazardPolicy, VmmKind};
 use crate::guest::GuestSpec;
@@ -94,6 +95,7 @@ pub fn judge(
     }
     judgement.check_bars(&request, host, &groups, guest, &map);
     judgement.check_windows(facts, guest, &map);
+    judgement.check_firmware(host, &request, facts, guest, &map, &groups);
     judgement
 }
 
@@ -133,6 +135,14 @@ impl AsItStands {
 
     fn check_iommu(&mut self, request: &Request, facts: &ConfiguredFacts, guest: &GuestSpec) {
         let (Some(option), Some(device)) = (&facts.silent_iommu, guest.pass.first()) else { return };
+        if request.arch == Arch::Riscv64 {
+            let because = format!(
+                "{option} is emulated and tells VFIO nothing of the guest's mappings, so a passed device behind it reaches no \
+                 memory; QEMU takes it all the same and does not say so"
+            );
+            let rule = vmm::rules::QEMU_RISCV_IOMMU.into();
+            return self.ends(Outlook::Fails, Reason { rule, because, origin: option.clone() }, None);
+        }
         let because = format!(
             "{option} is emulated and tells VFIO nothing of the guest's mappings, so a passed device cannot lie behind it; \
              accel=on needs QEMU 11.0 and an SMMUv3 of the host that translates in two stages"
@@ -243,6 +253,38 @@ impl AsItStands {
             let because =
                 "nothing asks for KVM, so the VMM emulates the guest's CPUs (-accel kvm changes that)";
             self.warn(vmm::rules::QEMU_ACCEL, because.into());
+        }
+    }
+}
+
+impl AsItStands {
+    /// 64-bit BARs that OVMF puts where the host's IOMMU cannot map them: QEMU warns of it in words that read like a
+    /// failure. Firmware of a PC is taken to be OVMF.
+    fn check_firmware(
+        &mut self,
+        host: &Host,
+        request: &Request,
+        facts: &ConfiguredFacts,
+        guest: &GuestSpec,
+        map: &MemoryMap,
+        groups: &[&GroupReport],
+    ) {
+        let bars =
+            BarDemand::new(&guest.pass.iter().filter_map(|&device| host.device(device)).collect::<Vec<_>>());
+        if !facts.firmware || bars.high.is_empty() {
+            return;
+        }
+        let Some(window) = vmm::ovmf_window(request, map, vmm::USUAL_EDK2, facts.ovmf_window) else { return };
+        let iova: Span<Iova> = window.cast();
+        let beyond = groups.iter().find(|group| !group.type1.usable.iter().any(|range| range.covers(iova)));
+        if let Some(group) = beyond {
+            let because = format!(
+                "OVMF puts 64-bit BARs into {window}, where the IOMMU of group {} does not map all: QEMU warns that PCI \
+                 peer-to-peer transactions on BARs are not supported; the devices work, but not with one another; \
+                 -cpu host,host-phys-bits-limit= moves the window down",
+                group.id
+            );
+            self.warn(vmm::rules::OVMF_WINDOW, because);
         }
     }
 }
@@ -381,7 +423,7 @@ fn death(
 /// What QEMU calls the memory behind a region (hw/arm/virt.c `mach-virt.ram`, hw/i386/pc.c `pc.ram`).
 fn memory_region(request: &Request, region: &MapRegion) -> String {
     match region.name.as_str() {
-        "mem" if request.arch == crate::facts::Arch::Riscv64 => "riscv_virt_board.ram".into(),
+        "mem" if request.arch == Arch::Riscv64 => "riscv_virt_board.ram".into(),
         "mem" => "mach-virt.ram".into(),
         "ram-below-4g" | "ram-above-4g" => "pc.ram".into(),
         other => other.to_owned(),

@@ -22,6 +22,7 @@ fn request(kind: VmmKind, arch: Arch) -> Request {
         cpu: String::new(),
         custom: None,
         vcpus: 8,
+        node_cpus: vec![],
         ipa_bits: None,
         memory: Size::gib(16),
         pages: PageSize::K4,
@@ -350,6 +351,83 @@ fn kvmtool_moves_its_ram() {
         35 bits
     "#]],
     );
+}
+
+#[test]
+fn kvmtool_on_riscv() {
+    let request = request(VmmKind::Kvmtool, Arch::Riscv64);
+    check(
+        &request,
+        &plain(&request),
+        expect![[r#"
+        ioport           pio           0x0..=0xffff
+        imsic            msi           0x800_0000..=0x800_7fff
+        aplic            platform      0x800_8000..=0x800_bfff
+        irqchip          platform      0x800_c000..=0xfff_ffff
+        uart             platform      0x1000_0000..=0x1000_ffff
+        rtc              platform      0x1001_0000..=0x1001_ffff
+        virtio-mmio      virtio-mmio   0x1002_0000..=0x2fff_ffff
+        pci-cfg          ecam          0x3000_0000..=0x3fff_ffff
+        pci-mmio         mmio32        0x4000_0000..=0x7fff_ffff
+        ram              ram           0x8000_0000..=0x4_7fff_ffff
+        35 bits
+    "#]],
+    );
+    let large = Request { memory: Size::gib(1023), ..request };
+    let map = memory_map(&large, &plain(&large)).expect("cut off, not refused");
+    expect![[r#"
+        [
+            Disabled {
+                name: "ram",
+                because: "kvmtool has room for 1022 GiB from 0x8000_0000 on, and drops what is beyond",
+            },
+        ]
+    "#]]
+    .assert_debug_eq(&map.disabled);
+}
+
+/// Under KVM there is no machine mode, and no timer of QEMU's.
+#[test]
+fn riscv_under_kvm() {
+    let virt = |machine: &str| Request {
+        machine: machine.into(),
+        vcpus: 6,
+        node_cpus: vec![2, 4],
+        ..request(VmmKind::Qemu, Arch::Riscv64)
+    };
+    let imsic = virt("virt,aia=aplic-imsic,aia-guests=3");
+    check(
+        &imsic,
+        &plain(&imsic),
+        expect![[r#"
+        debug            platform      0x0..=0xff
+        mrom             flash         0x1000..=0xffff
+        test             platform      0x10_0000..=0x10_0fff
+        rtc              platform      0x10_1000..=0x10_1fff
+        pcie-pio         pio           0x300_0000..=0x300_ffff
+        platform-bus     platform      0x400_0000..=0x5ff_ffff
+        aplic-s          platform      0xd00_0000..=0xd00_7fff
+        aplic-s1         platform      0xd00_8000..=0xd00_ffff
+        uart0            platform      0x1000_0000..=0x1000_00ff
+        virtio-mmio      virtio-mmio   0x1000_1000..=0x1000_8fff
+        fw-cfg           platform      0x1010_0000..=0x1010_0017
+        flash            flash         0x2000_0000..=0x23ff_ffff
+        imsic-s          msi           0x2800_0000..=0x2800_7fff
+        imsic-s1         msi           0x2900_0000..=0x2900_ffff
+        pcie-ecam        ecam          0x3000_0000..=0x3fff_ffff
+        pcie-mmio        mmio32        0x4000_0000..=0x7fff_ffff
+        mem              ram           0x8000_0000..=0x4_7fff_ffff
+        pcie-mmio-high   mmio64        0x8_0000_0000..=0xb_ffff_ffff
+        36 bits
+    "#]],
+    );
+    let aclint = virt("virt,aclint=on");
+    let text = |request: &Request| memory_map(request, &plain(request)).map_err(|error| error.text);
+    assert_eq!(
+        text(&aclint).expect_err("refused"),
+        "qemu-system-riscv64: 'aclint' is only available with TCG acceleration"
+    );
+    assert!(text(&Request { version: Version::new(8, 1), ..aclint }).is_ok());
 }
 
 #[test]

@@ -26,6 +26,7 @@ fn request(kind: VmmKind, arch: Arch) -> Request {
         cpu: String::new(),
         custom: None,
         vcpus: 4,
+        node_cpus: vec![],
         ipa_bits: Some(48),
         memory: Size::gib(16),
         pages: PageSize::K4,

@@ -51,7 +51,7 @@ fn any_request() -> impl Strategy<Value = Request> {
     let arch = prop_oneof![Just(Arch::Aarch64), Just(Arch::X86_64), Just(Arch::Riscv64)];
     let machine = prop_oneof![
         Just(String::new()),
-        "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux|hvm|dom0less|direct-map)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
+        "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux|hvm|dom0less|direct-map)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia|aia-guests|aclint|iommu-sys)=(on|off|2|3|1G|1T|16E|its|aplic-imsic)){0,3}",
         ".{0,20}",
         "((num_pci_segments=[0-9]{1,3}|iommu_segments=\\[[0-9,-]{0,6}\\]|pci_segment=[0-9]|mmio(32|64)_aperture_weight=[0-9]{1,10}|guest_numa_id=[01]|pci_segments=[0-9]),){0,4}",
         "((mem|cam|ecam)=\\[start=(0x)?[0-9]{1,18}(,size=(0x)?[0-9]{1,12})?\\],){0,2}",
@@ -68,6 +68,7 @@ fn any_request() -> impl Strategy<Value = Request> {
             cpu,
             custom: (slots % 3 == 0).then(described),
             vcpus: vcpus % 600,
+            node_cpus: (0..slots % 6).map(|node| (vcpus >> (4 * node)) % 16).collect(),
             ipa_bits,
             // Half of the sizes are realistic.
             memory: Size::from_bytes(if memory % 2 == 0 { memory } else { memory >> 26 << 20 }),

@@ -8,8 +8,9 @@ use planner_core::facts::Arch;
 use planner_core::read::vmm::words::Word;
 use planner_core::read::vmm::{is_refusal, read_command};
 use planner_core::size::{Size, parse_number};
+use planner_core::version::Version;
 use planner_core::vmm::{
-    MapRegion, MemoryMap, RegionKind, Setting, VmmError, configured_map, configured_request,
+    MapRegion, MemoryMap, RegionKind, Setting, VmmError, configured_map, configured_request, ovmf_window,
 };
 use serde_json::Value;
 
@@ -204,6 +205,76 @@ fn riscv_virt() {
         });
     });
     assert_eq!(rows, [30, 18]);
+}
+
+/// Interrupt controllers by `aia=`, `aclint=`, `aia-guests=` and sockets; IOMMUs; refusals.
+#[test]
+fn riscv_virt_interrupts() {
+    let rows: Value = serde_json::from_str(include_str!("../vectors/vmm/riscv-virt-vectors.json")).unwrap();
+    let rows = rows["riscv_virt"].as_array().unwrap();
+    for row in rows {
+        match map("qemu-system-riscv64", row) {
+            Err(error) => {
+                assert!(!row["ok"].as_bool().unwrap(), "refused: {} for {row}", error.text);
+                assert_eq!(error.text, refusal(row), "{row}");
+            }
+            Ok(map) => {
+                assert!(row["ok"].as_bool().unwrap(), "not refused: {row}");
+                compare_memory(&map, row);
+                compare_pcie(&map, row);
+                compare_sockets(&map, row);
+                assert_disjoint(&map, row);
+            }
+        }
+    }
+    assert_eq!(rows.len(), 241);
+}
+
+/// Registers of the machine's devices are regions of the map, the timers' within one, and no interrupt controller is made
+/// up.
+fn compare_sockets(map: &MemoryMap, row: &Value) {
+    let mut controllers = 0;
+    for device in row["platform"].as_array().unwrap() {
+        let node = device["node"].as_str().unwrap();
+        let parts = node.starts_with("mtimer") || node.starts_with("flash");
+        controllers += usize::from(
+            ["plic", "aplic", "imsics", "interrupt-controller"]
+                .iter()
+                .any(|name| node.split('@').next() == Some(name)),
+        ) * device["reg"].as_array().unwrap().len();
+        for reg in device["reg"].as_array().unwrap() {
+            let recorded = span(reg, "size");
+            let found = map.regions.iter().any(|r| r.span == recorded || (parts && r.span.covers(recorded)));
+            assert!(found, "{device} is not in the map of {row}");
+        }
+    }
+    let is_controller = |name: &str| ["plic", "aplic-", "imsic-"].iter().any(|start| name.starts_with(start));
+    let mapped = map.regions.iter().filter(|region| is_controller(&region.name)).count();
+    assert_eq!(mapped, controllers, "{row}");
+}
+
+/// Where OVMF puts 64-bit BARs, by its version.
+#[test]
+fn ovmf_windows() {
+    let rows: Value = serde_json::from_str(include_str!("../vectors/vmm/ovmf-windows.json")).unwrap();
+    let rows = rows["rows"].as_array().unwrap();
+    for row in rows {
+        let mut words = vec!["qemu-system-x86_64".to_owned()];
+        words.extend(strings(&row["args"]));
+        let version = Some("7.2.22".parse().unwrap());
+        let words: Vec<Word> = words.iter().map(|word| Word::argument(word)).collect();
+        let (facts, found) = read_command(&words, version, &Default::default());
+        assert!(found.is_empty(), "{found:?} of {row}");
+        let setting = Setting { arch: Arch::X86_64, version, ipa_bits: None };
+        let request = configured_request(&facts, &setting);
+        let map = configured_map(&facts, &request).unwrap();
+        let (year, month) = row["edk2"].as_str().unwrap().split_at(4);
+        let edk2 = Version::new(year.parse().unwrap(), month.parse().unwrap());
+        let window = ovmf_window(&request, &map, edk2, facts.ovmf_window).unwrap();
+        let bar = parse_number(row["bar"].as_str().unwrap()).unwrap();
+        assert_eq!(window.first(), Gpa::new(bar), "{row}");
+    }
+    assert_eq!(rows.len(), 27);
 }
 
 #[test]

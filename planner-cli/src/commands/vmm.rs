@@ -1,5 +1,6 @@
 //! `planner vmm`: the VMMs known, what each version can express, and the memory map that one would make.
 
+use planner_core::addr::{Gpa, Span};
 use planner_core::diag::{Diagnostic, Origin};
 use planner_core::facts::guest::{Viommu, VmmKind};
 use planner_core::facts::{Arch, value_of};
@@ -32,11 +33,25 @@ pub(crate) struct VmmMapDocument {
     regions: Vec<MapRegion>,
     /// What the VMM leaves out without a word.
     disabled: Vec<Disabled>,
+    /// Where the firmware puts 64-bit BARs, for a PC whose command line names firmware: it chooses by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firmware: Option<Firmware>,
     /// What the VMM prints when it refuses.
     error: Option<String>,
     /// The rule behind the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
+}
+
+/// Firmware that chooses a PCI window of its own.
+#[derive(Clone, Serialize, schemars::JsonSchema)]
+struct Firmware {
+    /// Always `ovmf`.
+    name: &'static str,
+    /// The stable tag of edk2 that is assumed: `202502`.
+    edk2: String,
+    /// Its 64-bit window.
+    mmio64: Span<Gpa>,
 }
 
 #[derive(Serialize, schemars::JsonSchema)]
@@ -84,7 +99,13 @@ fn command_map(
     let machine = facts.guest.vmm.as_ref().and_then(|vmm| vmm.machine.as_deref()).unwrap_or_default();
     let setting = Setting { arch: arch(args).unwrap_or(usual_arch(machine)), version, ipa_bits };
     let request = vmm::configured_request(&facts, &setting);
-    Ok(told_as(&request, vmm::configured_map(&facts, &request), session.format))
+    let made = vmm::configured_map(&facts, &request);
+    let firmware = made.as_ref().ok().filter(|_| facts.firmware).and_then(|map| {
+        let mmio64 = vmm::ovmf_window(&request, map, vmm::USUAL_EDK2, facts.ovmf_window)?;
+        let edk2 = format!("{}{:02}", vmm::USUAL_EDK2.major, vmm::USUAL_EDK2.minor);
+        Some(Firmware { name: "ovmf", edk2, mmio64 })
+    });
+    Ok(told_as(&request, made, firmware, session.format))
 }
 
 /// The instruction set that was asked for.
@@ -122,6 +143,7 @@ fn request(
         cpu: args.cpu.clone().unwrap_or_default(),
         custom: None,
         vcpus: session.flag("--vcpus", args.vcpus.as_ref(), Flag::positive)?.unwrap_or(1),
+        node_cpus: Vec::new(),
         ipa_bits: session.flag("--ipa-bits", args.ipa_bits.as_ref(), Flag::ipa_bits)?,
         memory: size,
         pages: session.flag("--page", args.page.as_ref(), Flag::page)?.unwrap_or(PageSize::K4),
@@ -147,22 +169,31 @@ fn memory_map(request: &Request, area: Option<ModuleArea>, format: Format) -> Ou
         Some(refusal) => Err(refusal),
         None => vmm::memory_map_given(request, &choice, area),
     };
-    told_as(request, made, format)
+    told_as(request, made, None, format)
 }
 
-fn told_as(request: &Request, made: Result<MemoryMap, VmmError>, format: Format) -> Output {
+fn told_as(
+    request: &Request,
+    made: Result<MemoryMap, VmmError>,
+    firmware: Option<Firmware>,
+    format: Format,
+) -> Output {
     let status = if made.is_ok() { Status::Done } else { Status::Finding };
     let text = match format {
-        Format::Json => json::pretty(&document(request, made)),
+        Format::Json => json::pretty(&document(request, made, firmware)),
         Format::Human => match made {
-            Ok(map) => told(request, &map),
+            Ok(map) => told(request, &map, firmware.as_ref()),
             Err(refusal) => refused(request, &refusal),
         },
     };
     Output { text, status }
 }
 
-fn document(request: &Request, made: Result<MemoryMap, VmmError>) -> VmmMapDocument {
+fn document(
+    request: &Request,
+    made: Result<MemoryMap, VmmError>,
+    firmware: Option<Firmware>,
+) -> VmmMapDocument {
     let (map, refusal) = match made {
         Ok(map) => (map, None),
         Err(refusal) => (MemoryMap::default(), Some(refusal)),
@@ -172,6 +203,7 @@ fn document(request: &Request, made: Result<MemoryMap, VmmError>) -> VmmMapDocum
         vmm: Summary { name: request.kind, version: request.version, machine: machine_type(request) },
         regions: map.regions,
         disabled: map.disabled,
+        firmware,
         error: refusal.as_ref().map(|refusal| refusal.text.clone()),
         rule: refusal.map(|refusal| refusal.rule),
     }
@@ -184,7 +216,7 @@ fn machine_type(request: &Request) -> String {
     asked.or(vmm::known().iter().find(same).map(|known| known.machine)).unwrap_or_default().into()
 }
 
-fn told(request: &Request, map: &MemoryMap) -> String {
+fn told(request: &Request, map: &MemoryMap, firmware: Option<&Firmware>) -> String {
     let mut out =
         format!("{}\n", paint(Ink::Bold, &format!("{} with {}", describe(request), request.memory)));
     let rows: Vec<[String; 4]> = map
@@ -199,6 +231,9 @@ fn told(request: &Request, map: &MemoryMap) -> String {
     for disabled in &map.disabled {
         let Disabled { name, because } = disabled;
         out.push_str(&format!("{}: left out without a word: {because}\n", paint(Ink::Care, name)));
+    }
+    if let Some(Firmware { edk2, mmio64, .. }) = firmware {
+        out.push_str(&format!("OVMF (edk2-stable{edk2}) puts 64-bit BARs into {mmio64}\n"));
     }
     out
 }

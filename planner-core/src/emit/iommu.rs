@@ -16,6 +16,8 @@ const IOMMUFD_SINCE: Version = Version::new(9, 0);
 /// hw/virtio/virtio-iommu.c: `granule` and `aw-bits` came with QEMU 9.0 (v9.0.0-rc0~9^2~11, ~7). Before, the guest's
 /// pages are of 4 KiB, and a host with larger ones cannot map them.
 pub(super) const GRANULE_SINCE: Version = Version::new(9, 0);
+/// hw/riscv/virt.c: `create_fdt_virtio_iommu` came with QEMU 9.0.
+const RISCV_VIRTIO_SINCE: Version = Version::new(9, 0);
 /// hw/arm/smmuv3.c: `accel=on` of arm-smmuv3; 11.1.3 has it, 10.0.13 lacks even the device.
 const ACCELERATED_SMMU_SINCE: Version = Version::new(11, 0);
 /// A passed device and its number, which names it.
@@ -39,6 +41,7 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     if plan.guest.iommufd {
         needs(plan, IOMMUFD_SINCE, "iommufd")?;
     }
+    refuse_silent(plan, machine)?;
     match plan.guest.viommu {
         Viommu::None => Ok(()),
         Viommu::Virtio if plan.vmm.version < virtio_since(plan) => {
@@ -77,13 +80,27 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
 
 /// hw/virtio/virtio-iommu.c tells VFIO of mappings since 5.2 (virtio_iommu_replay), to guests with a device tree. Those with
 /// ACPI find it since 6.2 on a PC and 7.0 on Arm (hw/acpi/viot.c; before, "machine fails to create iommu-map device tree
-/// bindings", hw/virtio/virtio-iommu-pci.c).
+/// bindings", hw/virtio/virtio-iommu-pci.c), those of riscv64 since 9.0 (hw/riscv/virt.c, create_fdt_virtio_iommu).
 fn virtio_since(plan: &Plan) -> Version {
     match plan.guest.arch {
         Arch::X86_64 => Version::new(6, 2),
-        _ if needs_firmware(plan) => Version::new(7, 0),
-        _ => Version::new(5, 2),
+        Arch::Riscv64 => RISCV_VIRTIO_SINCE,
+        Arch::Aarch64 if needs_firmware(plan) => Version::new(7, 0),
+        Arch::Aarch64 => Version::new(5, 2),
     }
+}
+
+/// Refuses passed devices behind the machine's own RISC-V IOMMU, of which VFIO learns nothing (hw/riscv/riscv-iommu.c,
+/// riscv_iommu_memory_region_notify).
+fn refuse_silent(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
+    let on = plan.guest.arch == Arch::Riscv64 && machine.get("iommu-sys") == Some("on");
+    if !on || plan.guest.pass.is_empty() || plan.guest.viommu == Viommu::Virtio {
+        return Ok(());
+    }
+    Err(Unsupported::new(
+        "passed devices behind the IOMMU of iommu-sys=on reach no memory: QEMU does not tell VFIO of its mappings",
+        "plan again without iommu-sys=on, or with --viommu virtio",
+    ))
 }
 
 /// Width of the addresses of the guest's IOMMU.

@@ -44,10 +44,15 @@ pub struct ConfiguredFacts {
     pub modules: Vec<ModuleFact>,
     /// SMMUs that are devices of their own, each as the option was written.
     pub smmus: Vec<String>,
+    /// IOMMUs for a riscv board that are devices of their own, each as the option was written.
+    pub riscv_iommus: Vec<String>,
     /// A guest IOMMU that reports no mappings to VFIO: the option that asks for it.
     pub silent_iommu: Option<String>,
     /// Whether firmware is loaded; without it some machines have no ACPI.
     pub firmware: bool,
+    /// Size of the 64-bit PCI window that the firmware of a PC is asked for (QEMU's
+    /// `-fw_cfg name=opt/ovmf/X-PciMmio64Mb,string=`).
+    pub ovmf_window: Option<Size>,
     /// What the VMM refuses about the words themselves.
     pub refusals: Vec<RefusalFact>,
 }

@@ -77,6 +77,7 @@ impl GuestSpec {
             cpu: self.cpu.clone(),
             custom: self.custom.clone(),
             vcpus: self.vcpus,
+            node_cpus: crate::vmm::node_cpus(&self.numa, self.vcpus),
             ipa_bits: self.ipa_bits,
             memory: self.memory,
             pages: self.pages,

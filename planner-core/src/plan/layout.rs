@@ -8,9 +8,11 @@ use super::{
     guest_reserved, rules,
 };
 use crate::addr::{Gpa, Span};
+use crate::facts::Arch;
 use crate::facts::guest::{NumaFact, VmmKind};
 use crate::size::Size;
-use crate::vmm::{self, Knob, MapRegion, MemoryMap, RegionKind};
+use crate::span_set::SpanSet;
+use crate::vmm::{self, Choice, Dimm, Knob, MapRegion, MemoryMap, RegionKind};
 
 /// The plan that a solution makes.
 #[must_use]
@@ -206,7 +208,27 @@ fn add_warnings(problem: &Problem, plan: &mut Plan) {
         let because = format!("the VMM leaves out `{}` without a word: {}", disabled.name, disabled.because);
         plan.warnings.push(rule_reason(rules::LEFT_OUT, because));
     }
+    warn_of_wires(plan);
     add_peer_warnings(problem, plan);
+}
+
+/// A machine on which nothing takes MSIs.
+fn warn_of_wires(plan: &mut Plan) {
+    let takes_msis = |region: &PlacedRegion| match region.kind {
+        RegionKind::Its | RegionKind::V2m => true,
+        // The window of the host's kernel is no doorbell of the guest.
+        RegionKind::Msi => region.name != "msi-window",
+        _ => false,
+    };
+    if plan.guest.vmm != VmmKind::Qemu || plan.guest.pass.is_empty() || plan.regions.iter().any(takes_msis) {
+        return;
+    }
+    let option = if plan.guest.arch == Arch::Riscv64 { "aia=aplic-imsic" } else { "its=on" };
+    let because = format!(
+        "nothing of the guest's machine takes MSIs: a passed device falls back to its interrupt wire, and one without a wire, \
+         such as a virtual function, has no interrupts; the machine option {option} changes that"
+    );
+    plan.warnings.push(rule_reason(rules::WIRES, because));
 }
 
 fn add_module_warnings(plan: &mut Plan) {
@@ -234,6 +256,7 @@ fn add_peer_warnings(problem: &Problem, plan: &mut Plan) {
         return;
     }
     let forbidden = problem.forbidden();
+    plan.warnings.extend(firmware_warning(problem, plan, &forbidden));
     let windows =
         plan.regions.iter().filter(|region| matches!(region.kind, RegionKind::Mmio32 | RegionKind::Mmio64));
     for window in windows {
@@ -248,5 +271,40 @@ fn add_peer_warnings(problem: &Problem, plan: &mut Plan) {
             );
             plan.warnings.push(rule_reason(rules::PEER, because));
         }
+    }
+}
+
+/// 64-bit BARs of a PC at addresses that the host keeps, where OVMF puts them.
+fn firmware_warning(problem: &Problem, plan: &Plan, forbidden: &SpanSet<Gpa>) -> Option<Reason> {
+    let request = &problem.request;
+    if problem.bars.high.is_empty() {
+        return None;
+    }
+    let choice = choice(plan);
+    let map = vmm::memory_map(request, &choice).ok()?;
+    let window = vmm::ovmf_window(request, &map, vmm::USUAL_EDK2, None)?;
+    let met = forbidden.overlapping(window);
+    let first = met.first()?;
+    let remedy = match vmm::ovmf_limit(request, &choice, forbidden) {
+        Some((cpu, window)) => format!("`-cpu {cpu}` brings it to {window}"),
+        None => "no limit on the guest's address bits brings it out of there".into(),
+    };
+    let because = format!(
+        "with OVMF as firmware, traffic between the passed devices may fail: OVMF puts their 64-bit BARs into {window}, where \
+         the host keeps {first}{}; {remedy}; DMA to RAM is not affected",
+        if met.len() > 1 { " and more" } else { "" }
+    );
+    Some(rule_reason(vmm::rules::OVMF_WINDOW, because))
+}
+
+/// What the VMM is given for this plan.
+fn choice(plan: &Plan) -> Choice {
+    let of_kind = |kind| plan.ram.iter().filter(move |piece| piece.kind == kind).map(|piece| piece.span);
+    let boot = of_kind(PieceKind::Boot).filter_map(Span::size).try_fold(Size::ZERO, Size::checked_add);
+    Choice {
+        knobs: plan.knobs.clone(),
+        boot: boot.unwrap_or(plan.guest.memory),
+        dimms: of_kind(PieceKind::Dimm).map(|span| Dimm { span }).collect(),
+        hotplug: plan.hotplug.clone(),
     }
 }

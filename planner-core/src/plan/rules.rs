@@ -80,6 +80,10 @@ rules! {
     LEFT_OUT = "P-LEFTOUT", "the VMM leaves a region out without a word",
         "QEMU's arm64 `virt` drops its high PCI window, ECAM or redistributors when they do not fit the address bits, and \
          starts all the same. Large BARs then find no room.";
+    WIRES = "P-WIRES", "the guest's machine takes no MSIs",
+        "QEMU's arm64 `virt` with a GICv3 and `its=off`, and its riscv `virt` but for `aia=aplic-imsic`, have nothing that a \
+         device could write an MSI to. Passed devices then interrupt by a wire (INTx), slower and shared. Virtual functions \
+         of SR-IOV have no wire (SR-IOV 1.1, 3.4.1.18), and NVMe and network drivers ask for a vector per queue.";
     VIOMMU = "P-VIOMMU", "RAM keeps clear of reserved regions although the guest has a vIOMMU",
         "Until the guest's driver takes over, and for good with nested translation, all RAM is mapped one to one. Only \
          virtio-iommu with boot-bypass=off would lift this.";

@@ -46,7 +46,8 @@ pub struct Capabilities {
 pub fn newest(kind: VmmKind) -> Version {
     match kind {
         VmmKind::Qemu => Version::new(11, 1),
-        // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5).
+        // kvmtool has no releases; this stands for its tree of July 2024 (b48735e5). Those of 2025, in which arm/ became
+        // arm64/, have the same layouts and messages.
         VmmKind::Kvmtool => Version::new(2024, 7),
         // crosvm has none either (f1e797a6), and OpenVMM calls its interface unstable between versions.
         VmmKind::Crosvm => Version::new(2026, 8),
@@ -212,6 +213,8 @@ fn qemu_viommus(version: Version, arch: Arch) -> &'static [Viommu] {
         Arch::Aarch64 if since(5, 2) => &[Viommu::None, Viommu::Virtio],
         Arch::X86_64 if since(6, 2) => &[Viommu::None, Viommu::Virtio, Viommu::Intel],
         Arch::X86_64 => &[Viommu::None, Viommu::Intel],
+        // hw/riscv/virt.c, create_fdt_virtio_iommu; before, the machine takes none.
+        Arch::Riscv64 if since(9, 0) => &[Viommu::None, Viommu::Virtio],
         Arch::Aarch64 | Arch::Riscv64 => &[Viommu::None],
     }
 }
@@ -242,7 +245,8 @@ fn qemu_knobs(version: Version, arch: Arch) -> Vec<&'static str> {
             "-global q35-pcihost.pci-hole64-size=",
             "-cpu phys-bits=",
         ],
-        Arch::Riscv64 => vec![],
+        Arch::Riscv64 if since(10, 0) => vec!["aia=", "aia-guests=", "iommu-sys="],
+        Arch::Riscv64 => vec!["aia=", "aia-guests="],
     }
 }
 

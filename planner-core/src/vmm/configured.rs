@@ -52,6 +52,7 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
         cpu,
         custom: None,
         vcpus: cpus::most(facts),
+        node_cpus: super::riscv_sockets::by_default(&facts.guest.numa, cpus::most(facts)),
         ipa_bits: setting
             .ipa_bits
             .filter(|_| facts.accelerator != Some(Accelerator::Emulated))
@@ -144,6 +145,7 @@ fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, Vmm
     refused_at(facts, request, Stage::Backends)?;
     let board = board?;
     check_smmus(facts, request)?;
+    check_riscv_iommus(facts, request)?;
     let mut map = plug_in(facts, request, &board)?;
     add_smmus(facts, &mut map);
     Ok(map)
@@ -248,6 +250,34 @@ fn check_smmus(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmErro
         _ => "'arm-smmuv3' is not a valid device model name",
     };
     Err(qemu::refusal(request.arch, rules::QEMU_VIRT_SMMU, format_args!("{option}: {text}")))
+}
+
+/// The QEMU whose riscv `virt` takes virtio-iommu-pci, and the one that brought riscv-iommu-pci.
+const RISCV_VIRTIO_IOMMU_SINCE: Version = Version::new(9, 0);
+const RISCV_IOMMU_SINCE: Version = Version::new(9, 2);
+
+/// IOMMUs that are devices, for a riscv board: earlier versions lack them, and of two kinds the second finds the bus
+/// taken (hw/riscv/riscv-iommu.c, `riscv_iommu_pci_setup_iommu`).
+fn check_riscv_iommus(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmError> {
+    let refuse = |option: &str, text: &str| {
+        Err(qemu::refusal(request.arch, rules::QEMU_RISCV_IOMMU, format_args!("{option}: {text}")))
+    };
+    let riscv = request.arch == Arch::Riscv64;
+    let mut taken = false;
+    for option in &facts.riscv_iommus {
+        if !option.contains("riscv-iommu") {
+            taken = true;
+            if riscv && request.version < RISCV_VIRTIO_IOMMU_SINCE {
+                let text = "Check your machine implements a hotplug handler for the virtio-iommu-pci device";
+                return refuse(option, text);
+            }
+        } else if !riscv || request.version < RISCV_IOMMU_SINCE {
+            return refuse(option, "'riscv-iommu-pci' is not a valid device model name");
+        } else if taken {
+            return refuse(option, "can't register secondary IOMMU for PCI bus #0");
+        }
+    }
+    Ok(())
 }
 
 /// Plugs the modules in one by one; those without an address go to the first gap (hw/mem/memory-device.c,

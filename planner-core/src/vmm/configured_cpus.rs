@@ -4,7 +4,7 @@
 use super::arm_gic;
 use super::cpus_before_6_2 as before_6_2;
 use super::qemu;
-use super::riscv_virt;
+use super::riscv_sockets;
 use super::{Request, VmmError, machine_name, rules};
 use crate::facts::Arch;
 use crate::facts::configured::ConfiguredFacts;
@@ -164,7 +164,7 @@ fn hierarchy(topology: &Topology, request: &Request) -> String {
 fn limit(request: &Request, name: &str) -> u32 {
     match request.arch {
         Arch::Aarch64 => machine_version(request).map_or(512, arm_gic::machine_cpus),
-        Arch::Riscv64 => riscv_virt::most_harts(request.version),
+        Arch::Riscv64 => riscv_sockets::most_harts(request.version),
         Arch::X86_64 if name.starts_with("pc-i440fx") => 255,
         // pc_q35_8_0_machine_options and pc_q35_8_2_machine_options.
         Arch::X86_64 => match machine_version(request) {

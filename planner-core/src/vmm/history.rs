@@ -97,6 +97,7 @@ fn sample(known: &Known, version: Version) -> Request {
         cpu: String::new(),
         custom: None,
         vcpus: 4,
+        node_cpus: Vec::new(),
         ipa_bits: Some(48),
         memory: Size::gib(4),
         pages: PageSize::K4,

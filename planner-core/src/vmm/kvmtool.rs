@@ -5,8 +5,8 @@
 
 use super::qemu::{self, Row};
 use super::{
-    BarOrder, BootRule, Choice, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS, Variant,
-    VmmError, region, rules,
+    BarOrder, BootRule, Choice, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, UNKNOWN_HOST_BITS,
+    Variant, VmmError, region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
@@ -51,11 +51,21 @@ const FOUR_GIB: Gpa = Gpa::at(0x1_0000_0000);
 /// riscv/include/kvm/kvm-arch.h.
 const RISCV: &[Row] = &[
     ("ioport", RegionKind::Pio, 0, 0x1_0000),
-    ("irqchip", RegionKind::Msi, 0x800_0000, 0x800_0000),
-    ("mmio", RegionKind::VirtioMmio, 0x1000_0000, 0x2000_0000),
+    ("uart", RegionKind::Platform, 0x1000_0000, 0x1_0000),
+    ("rtc", RegionKind::Platform, 0x1001_0000, 0x1_0000),
+    ("virtio-mmio", RegionKind::VirtioMmio, 0x1002_0000, 0x1ffe_0000),
     ("pci-cfg", RegionKind::Ecam, 0x3000_0000, 0x1000_0000),
     ("pci-mmio", RegionKind::Mmio32, 0x4000_0000, 0x4000_0000),
 ];
+
+/// riscv/include/kvm/kvm-arch.h, `RISCV_IRQCHIP` and `RISCV_IRQCHIP_SIZE`.
+const RISCV_IRQCHIP: (u64, u64) = (0x800_0000, 0x800_0000);
+/// One hart's interrupt file, and the APLIC behind those of all harts (arch/riscv/include/uapi/asm/kvm.h of Linux,
+/// `KVM_DEV_RISCV_IMSIC_SIZE` and `KVM_DEV_RISCV_APLIC_SIZE`; riscv/aia.c, `AIA_APLIC_ADDR`).
+const IMSIC_SIZE: u64 = 0x1000;
+const APLIC_SIZE: u64 = 0x4000;
+/// The last address of RAM (riscv/include/kvm/kvm-arch.h, `RISCV_HIMAP_MAX_MEMORY`).
+const RISCV_LAST: Gpa = Gpa::at(0xff_ffff_ffff);
 
 /// The memory map.
 pub(super) fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap, VmmError> {
@@ -67,16 +77,38 @@ pub(super) fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap
     let mut regions: Vec<MapRegion> = match request.arch {
         Arch::Aarch64 => qemu::regions(ARM).chain(qemu::regions(&gic(request)?)).collect(),
         Arch::X86_64 => qemu::regions(X86).collect(),
-        Arch::Riscv64 => qemu::regions(RISCV).collect(),
+        Arch::Riscv64 => qemu::regions(RISCV).chain(qemu::regions(&aia(request))).collect(),
     };
     let last = ram.iter().map(|region| region.span.last()).max().unwrap_or(RAM);
     regions.extend(ram);
     Ok(MemoryMap {
         regions,
+        disabled: cut_off(request, choice).into_iter().collect(),
         needed_bits: qemu::bits_of(last),
         bar_order: BarOrder::FromStart,
         ..MemoryMap::default()
     })
+}
+
+/// riscv/kvm.c, `kvm__arch_init`: the guest gets the smaller of what was asked for and what there can be.
+fn cut_off(request: &Request, choice: &Choice) -> Option<Disabled> {
+    let most = Span::new(RAM, RISCV_LAST)?.size()?;
+    (request.arch == Arch::Riscv64 && choice.boot > most).then(|| Disabled {
+        name: "ram".into(),
+        because: format!("kvmtool has room for {most} from {RAM} on, and drops what is beyond"),
+    })
+}
+
+/// Interrupt files of the harts, to which devices write MSIs, and the APLIC; on hosts without AIA a PLIC lies there instead.
+fn aia(request: &Request) -> [Row; 3] {
+    let (base, size) = RISCV_IRQCHIP;
+    let files = u64::from(request.vcpus).saturating_mul(IMSIC_SIZE).clamp(IMSIC_SIZE, size - 2 * APLIC_SIZE);
+    let (aplic, rest) = (base + files, base + files + APLIC_SIZE);
+    [
+        ("imsic", RegionKind::Msi, base, files),
+        ("aplic", RegionKind::Platform, aplic, APLIC_SIZE),
+        ("irqchip", RegionKind::Platform, rest, base + size - rest),
+    ]
 }
 
 /// There is one setting; on arm64 its base is free.
@@ -92,7 +124,7 @@ pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
             BootRule::Fixed { spans: low.into_iter().chain(high).collect(), rule: rules::KVMTOOL_RAM }
         }
         Arch::Riscv64 => {
-            let spans = Span::new(RAM, Gpa::new(u64::MAX)).into_iter().collect();
+            let spans = Span::new(RAM, RISCV_LAST).into_iter().collect();
             BootRule::Fixed { spans, rule: rules::KVMTOOL_RAM }
         }
     };
@@ -128,7 +160,14 @@ fn ram(request: &Request, choice: &Choice) -> Result<Vec<MapRegion>, VmmError> {
             let text = format!("Invalid memory specifier: {}B@{at}B", choice.boot.bytes());
             Err(refusal(rules::KVMTOOL_RAM, text))
         }
-        Arch::Riscv64 => Ok(region("ram", RegionKind::Ram, RAM, choice.boot).into_iter().collect()),
+        Arch::Riscv64 => {
+            let ram = region("ram", RegionKind::Ram, RAM, choice.boot);
+            let ram = ram.filter(|ram| ram.span.last() <= RISCV_LAST).or_else(|| {
+                let span = Span::new(RAM, RISCV_LAST)?;
+                Some(MapRegion { name: "ram".into(), kind: RegionKind::Ram, span })
+            });
+            Ok(ram.into_iter().collect())
+        }
         Arch::X86_64 => {
             let low = choice.boot.min(Size::from_bytes(X86_GAP.get()));
             let high = choice.boot.checked_sub(low).unwrap_or(Size::ZERO);

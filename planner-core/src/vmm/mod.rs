@@ -23,8 +23,10 @@ mod history;
 mod guest_iommu;
 mod kvmtool;
 mod openvmm;
+mod ovmf;
 mod pc;
 mod qemu;
+mod riscv_sockets;
 mod riscv_virt;
 pub mod rules;
 mod x86_cpu;
@@ -38,7 +40,9 @@ pub use crosvm::{PciOption, PciRange};
 pub use describe::{describe, machine_type};
 pub use guest_iommu::{IommuWidth, Told, told, width};
 pub use history::{Era, eras};
+pub use ovmf::{USUAL_EDK2, ovmf_limit, ovmf_window};
 pub use qemu::ModuleArea;
+pub use riscv_sockets::node_cpus;
 
 use serde::{Deserialize, Serialize};
 
@@ -112,6 +116,8 @@ pub struct Request {
     pub custom: Option<CustomVmm>,
     /// Number of virtual CPUs.
     pub vcpus: u32,
+    /// Number of virtual CPUs of each NUMA node, in order; empty for a guest without NUMA.
+    pub node_cpus: Vec<u32>,
     /// Guest-physical address bits that the hypervisor offers (KVM), if known; with an emulated CPU the model decides.
     pub ipa_bits: Option<u8>,
     /// Memory at boot.

@@ -1,6 +1,9 @@
 //! QEMU's riscv `virt` machine: nothing can be moved.
+//!
+//! What each socket has is in [`super::riscv_sockets`].
 
 use super::qemu::{self, ModuleArea, Row};
+use super::riscv_sockets::{self as sockets, Aia, Interrupts};
 use super::{BootRule, Choice, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::size::Size;
@@ -17,7 +20,6 @@ const LOW: &[Row] = &[
     ("mrom", RegionKind::Flash, 0x1000, 0xf000),
     ("test", RegionKind::Platform, 0x10_0000, 0x1000),
     ("rtc", RegionKind::Platform, 0x10_1000, 0x1000),
-    ("clint", RegionKind::Platform, 0x200_0000, 0x1_0000),
     ("pcie-pio", RegionKind::Pio, 0x300_0000, 0x1_0000),
     ("uart0", RegionKind::Platform, 0x1000_0000, 0x100),
     ("virtio-mmio", RegionKind::VirtioMmio, 0x1000_1000, 0x8000),
@@ -34,19 +36,42 @@ const LATER: &[(Version, Row)] = &[
 const WINDOW_SINCE: Version = Version::new(6, 0);
 const IOMMU: Row = ("iommu-sys", RegionKind::Platform, 0x301_0000, 0x1000);
 
-/// `aia=` and `aia-guests=`.
+/// Options without effect on the map, by the version that brought them (hw/riscv/virt.c `virt_machine_class_init`,
+/// hw/core/machine.c `machine_class_init`).
+const WITHOUT_EFFECT: &[(&str, Version)] = &[
+    ("accel", Version::new(0, 0)),
+    ("append", Version::new(0, 0)),
+    ("aux-ram-share", Version::new(10, 0)),
+    ("boot", Version::new(0, 0)),
+    ("confidential-guest-support", Version::new(0, 0)),
+    ("dt-compatible", Version::new(0, 0)),
+    ("dtb", Version::new(0, 0)),
+    ("dumpdtb", Version::new(0, 0)),
+    ("firmware", Version::new(0, 0)),
+    ("initrd", Version::new(0, 0)),
+    ("kernel", Version::new(0, 0)),
+    ("kernel-irqchip", Version::new(0, 0)),
+    ("memory", Version::new(0, 0)),
+    ("memory-backend", Version::new(0, 0)),
+    ("memory-encryption", Version::new(0, 0)),
+    ("pflash0", Version::new(0, 0)),
+    ("pflash1", Version::new(0, 0)),
+    ("phandle-start", Version::new(0, 0)),
+    ("shim", Version::new(10, 0)),
+    ("smp", Version::new(0, 0)),
+    ("smp-cache", Version::new(9, 2)),
+    ("x-change-vmfd-on-reset", Version::new(11, 0)),
+];
+/// Switches without effect on the map.
+const SWITCHES: &[&str] = &["dump-guest-core", "graphics", "mem-merge", "suppress-vmdesc", "usb"];
+/// The QEMUs that brought `aclint=`, `aia=` and `aia-guests=`, `acpi=`, and `iommu-sys=`.
+const ACLINT_SINCE: Version = Version::new(6, 2);
 const AIA_SINCE: Version = Version::new(7, 0);
-
-/// Interrupt controllers by `aia=`. A hart has one page in an IMSIC; the rest of the two areas stays empty.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Aia {
-    None,
-    Aplic,
-    AplicImsic,
-}
+const ACPI_SINCE: Version = Version::new(8, 0);
+const IOMMU_SYS_SINCE: Version = Version::new(10, 0);
 
 struct Options {
-    aia: Aia,
+    interrupts: Interrupts,
     iommu: bool,
 }
 
@@ -62,8 +87,11 @@ pub(super) fn memory_map(
     let end = RAM.checked_add(choice.boot).ok_or_else(too_huge)?;
     let window =
         end.align_up(WINDOW).and_then(|start| Span::from_start_size(start, WINDOW)).ok_or_else(too_huge)?;
+    let harts = sockets::harts(request)?;
+    check_aclint(request, &options)?;
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
-    regions.extend(qemu::regions(&optional_rows(&options, request)));
+    regions.extend(sockets::regions(request, options.interrupts, &harts));
+    regions.extend(qemu::regions(options.iommu.then_some(&IOMMU)));
     let later = LATER.iter().filter(|(since, _)| *since <= request.version).map(|(_, row)| row);
     regions.extend(qemu::regions(later));
     regions.extend(region("mem", RegionKind::Ram, RAM, choice.boot));
@@ -78,7 +106,9 @@ pub(super) fn memory_map(
 /// The one setting.
 pub(super) fn variants(request: &Request) -> Result<Vec<Variant>, VmmError> {
     let default = Choice { knobs: vec![], boot: request.memory, dimms: vec![], hotplug: vec![] };
-    options(request, &default)?;
+    let options = options(request, &default)?;
+    sockets::harts(request)?;
+    check_aclint(request, &options)?;
     let spans = Span::new(RAM, Gpa::new(u64::MAX)).into_iter().collect();
     Ok(vec![Variant {
         knobs: vec![],
@@ -100,44 +130,52 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
     if kind != "virt" {
         return Err(qemu::unknown_machine(request, kind));
     }
-    let mut options = Options { aia: Aia::None, iommu: false };
+    let interrupts = Interrupts { aia: Aia::None, aclint: false, guests: 0 };
+    let mut options = Options { interrupts, iommu: false };
     for (name, value) in &text.options {
-        match name.as_str() {
-            "aia" if request.version >= AIA_SINCE => options.aia = aia(request, value)?,
-            "iommu-sys" if request.version >= Version::new(10, 0) => {
-                options.iommu = value == "auto" || qemu::switch(request, name, value)?;
-            }
-            "aclint" if request.version >= Version::new(6, 2) => {}
-            "aia-guests" if request.version >= AIA_SINCE => {}
-            "acpi" if request.version >= Version::new(8, 0) => {}
-            "accel"
-            | "memory-backend"
-            | "dumpdtb"
-            | "usb"
-            | "smp"
-            | "memory"
-            | "firmware"
-            | "kernel"
-            | "initrd"
-            | "append"
-            | "dtb"
-            | "graphics"
-            | "pflash0"
-            | "pflash1"
-            | "dump-guest-core"
-            | "dt-compatible"
-            | "mem-merge"
-            | "phandle-start"
-            | "suppress-vmdesc"
-            | "kernel-irqchip"
-            | "confidential-guest-support"
-            | "memory-encryption" => {}
-            _ => {
-                return Err(qemu::unknown_property(request, "virt", name));
-            }
-        }
+        set(request, &mut options, name, value)?;
     }
     Ok(options)
+}
+
+/// One option. QEMU sets them in the order in which they were given, and ends at the first that it does not take.
+fn set(request: &Request, options: &mut Options, name: &str, value: &str) -> Result<(), VmmError> {
+    match name {
+        "aia" if request.version >= AIA_SINCE => options.interrupts.aia = aia(request, value)?,
+        "aia-guests" if request.version >= AIA_SINCE => {
+            options.interrupts.guests = sockets::guests(request, value)?
+        }
+        "aclint" if request.version >= ACLINT_SINCE => {
+            options.interrupts.aclint = qemu::switch(request, name, value)?
+        }
+        "acpi" if request.version >= ACPI_SINCE => {
+            on_off_auto(request, name, value)?;
+        }
+        "iommu-sys" if request.version >= IOMMU_SYS_SINCE => {
+            // virt_is_iommu_sys_enabled: `auto` is not enough.
+            options.iommu = on_off_auto(request, name, value)?;
+        }
+        _ if SWITCHES.contains(&name) => {
+            qemu::switch(request, name, value)?;
+        }
+        _ if WITHOUT_EFFECT.iter().any(|(known, since)| *known == name && *since <= request.version) => {}
+        _ => {
+            return Err(qemu::unknown_property(request, "virt", name));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is `on` (qapi/common.json, `OnOffAuto`; it knows no other words).
+fn on_off_auto(request: &Request, name: &str, value: &str) -> Result<bool, VmmError> {
+    match value {
+        "on" => Ok(true),
+        "off" | "auto" => Ok(false),
+        _ => {
+            let text = format!("Parameter '{name}' does not accept value '{value}'");
+            Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
+        }
+    }
 }
 
 fn aia(request: &Request, value: &str) -> Result<Aia, VmmError> {
@@ -149,38 +187,16 @@ fn aia(request: &Request, value: &str) -> Result<Aia, VmmError> {
     }
 }
 
-/// Most harts (include/hw/riscv/virt.h, `VIRT_CPUS_MAX`).
-pub(super) fn most_harts(version: Version) -> u32 {
-    match version {
-        version if version < Version::new(6, 2) => 8,
-        version if version < Version::new(7, 0) => 32,
-        _ => 512,
+/// KVM has the timers in itself.
+fn check_aclint(request: &Request, options: &Options) -> Result<(), VmmError> {
+    let refused = options.interrupts.aclint
+        && qemu::is_kvm(request)
+        && request.version >= sockets::ACLINT_REFUSED_SINCE;
+    if refused {
+        let text = "'aclint' is only available with TCG acceleration";
+        return Err(qemu::refusal(request.arch, rules::QEMU_RISCV_SOCKETS, text));
     }
-}
-
-/// Room for two contexts of every hart that there can be (include/hw/riscv/virt.h, `VIRT_PLIC_SIZE`).
-fn plic_size(version: Version) -> u64 {
-    0x20_0000 + u64::from(most_harts(version)) * 2 * 0x1000
-}
-
-fn optional_rows(options: &Options, request: &Request) -> Vec<Row> {
-    // hw/riscv/virt.c: 0x8000 of an APLIC are registers; an IMSIC page per hart.
-    let mut rows: Vec<Row> = match options.aia {
-        Aia::None => vec![("plic", RegionKind::Platform, 0xc00_0000, plic_size(request.version))],
-        Aia::Aplic | Aia::AplicImsic => vec![
-            ("aplic-m", RegionKind::Platform, 0xc00_0000, 0x8000),
-            ("aplic-s", RegionKind::Platform, 0xd00_0000, 0x8000),
-        ],
-    };
-    if options.aia == Aia::AplicImsic {
-        let pages = u64::from(request.vcpus.min(512)) * 0x1000;
-        rows.push(("imsic-m", RegionKind::Msi, 0x2400_0000, pages));
-        rows.push(("imsic-s", RegionKind::Msi, 0x2800_0000, pages));
-    }
-    if options.iommu {
-        rows.push(IOMMU);
-    }
-    rows
+    Ok(())
 }
 
 fn refuse_modules(request: &Request, choice: &Choice, area: Option<ModuleArea>) -> Result<(), VmmError> {

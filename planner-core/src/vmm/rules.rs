@@ -133,11 +133,37 @@ rules! {
         "They are 40 unless phys-bits= or host-phys-bits=on says otherwise; -cpu host has the host's. QEMU before 7.1 makes \
          what the CPU cannot address without a word.",
         "hw/i386/pc.c pc_memory_init";
+    /// OVMF's window.
+    OVMF_WINDOW = "M-OVMF-WINDOW",
+        "OVMF puts the 64-bit BARs of a PC at the end of the guest's address bits, whatever QEMU's own window",
+        "Since edk2-stable202211 its 64-bit PCI window is the last eighth of the address space that the guest's CPU names, of \
+         46 bits at most (47 in 202211): 0x3800_0000_0000 for 46 bits and more. Where the host's IOMMU translates less, or \
+         reserves what lies there, QEMU cannot map the BARs for traffic between passed devices and says `PCI peer-to-peer \
+         transactions on BARs are not supported`: a warning, the devices work. `-cpu host,host-phys-bits-limit=N` moves the \
+         window down; pci-hole64-size does not; with edk2-stable202505 and Debian's 2025.02 \
+         `-fw_cfg name=opt/ovmf/X-PciMmio64Mb,string=SIZE` puts one of that size just above memory. After 202608 it is the last \
+         quarter. OVMF believes 40 bits and fewer only where CPUs of the vendor have them, else \
+         the window lies just above memory, as with older versions.",
+        "edk2 OvmfPkg/Library/PlatformInitLib/MemDetect.c PlatformAddressWidthFromCpuid, PlatformDynamicMmioWindow, \
+         PlatformGetFirstNonAddress";
     /// RISC-V virt.
     QEMU_RISCV_RAM = "M-QEMU-RISCV-RAM",
         "RAM of QEMU's riscv virt machine is one piece from 0x8000_0000 upwards, with a 64-bit PCI window of 16 GiB above",
         "Nothing of it can be moved, and the machine takes no memory modules. The window came with 6.0.",
         "hw/riscv/virt.c virt_memmap, virt_machine_init";
+    /// Sockets of RISC-V virt.
+    QEMU_RISCV_SOCKETS = "M-QEMU-RISCV-SOCKETS",
+        "every NUMA node of QEMU's riscv virt machine is a socket with interrupt controllers of its own, four at most",
+        "With aia=aplic-imsic a device writes its MSIs into the IMSICs from 0x2800_0000 on, one page for each hart (more with \
+         aia-guests=), 16 MiB for each socket; with aia=none and aia=aplic there are wires only. Under KVM the timers and \
+         machine mode are the host's: aclint=on is refused.",
+        "hw/riscv/virt.c virt_machine_init, virt_create_aia, create_fdt_one_imsic; hw/riscv/numa.c";
+    /// An emulated RISC-V IOMMU.
+    QEMU_RISCV_IOMMU = "M-QEMU-RISCV-IOMMU",
+        "a RISC-V IOMMU that QEMU emulates tells VFIO nothing of the guest's mappings",
+        "iommu-sys=on (QEMU 10.0) and riscv-iommu-pci (9.2) take the notifier that VFIO hangs on them, but a guest's mapping \
+         never reaches it: a passed device behind them does no DMA. virtio-iommu-pci (9.0 for this machine) works.",
+        "hw/riscv/riscv-iommu.c riscv_iommu_memory_region_notify, riscv_iommu_ats";
     /// kvmtool RAM base.
     KVMTOOL_ARM_RAM = "M-KVMTOOL-ARM-RAM",
         "kvmtool's RAM is one piece; on arm64 --mem SIZE@ADDR starts it anywhere from 2 GiB on",
@@ -156,8 +182,9 @@ rules! {
     /// kvmtool fixed RAM.
     KVMTOOL_RAM = "M-KVMTOOL-RAM",
         "kvmtool's RAM cannot be moved on this architecture",
-        "x86 has 3.25 GiB below the gap and the rest from 4 GiB on, RISC-V one piece from 2 GiB on.",
-        "x86/kvm.c kvm__init_ram, riscv/include/kvm/kvm-arch.h";
+        "x86 has 3.25 GiB below the gap and the rest from 4 GiB on, RISC-V one piece from 2 GiB to 1 TiB, beyond which memory is \
+         dropped without a word.",
+        "x86/kvm.c kvm__init_ram, riscv/include/kvm/kvm-arch.h, riscv/kvm.c kvm__arch_init";
     /// crosvm RAM on arm64.
     CROSVM_ARM_RAM = "M-CROSVM-ARM-RAM",
         "crosvm's RAM on arm64 is one piece from 2 GiB upwards",

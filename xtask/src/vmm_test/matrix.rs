@@ -220,6 +220,17 @@ fn riscv() -> Vec<Case> {
         ("virt", "memory 14G"),
         ("virt,aia=aplic-imsic", "memory 32G vcpus 4"),
         ("virt,aia=aplic-imsic", "memory 100G vcpus 8"),
+        ("virt,aia=aplic", "memory 3G vcpus 3"),
+        ("virt,aia=aplic-imsic,aia-guests=2", "memory 3G vcpus 5"),
+        (
+            "virt,aia=aplic-imsic,aia-guests=7",
+            "memory 4G vcpus 7 numa 0 { memory 1G cpus 0 } numa 1 { memory 3G cpus 1..=6 }",
+        ),
+        (
+            "virt,aia=aplic-imsic",
+            "memory 4G vcpus 9 numa 0 { memory 1G } numa 1 { memory 1G } numa 2 { memory 1G } numa 3 { memory 1G }",
+        ),
+        ("virt,aia=aplic", "memory 4G vcpus 4 numa 0 { memory 2G } numa 1 { memory 2G }"),
         ("virt", "memory 4G vcpus 2 numa 0 { memory 1G cpus 0 } numa 1 { memory 3G cpus 1 }"),
     ];
     let row = |(machine, clauses)| {

@@ -21,6 +21,7 @@ use crate::diag::{Diagnostic, Origin};
 use crate::facts::Arch;
 use crate::facts::configured::{Accelerator, ConfiguredFacts, Stage};
 use crate::facts::guest::{VmmFact, VmmKind};
+use crate::size::Size;
 use crate::version::Version;
 
 /// `-machine` takes no bare `word` for `word=on` (system/vl.c, "vl: switch -M parsing to keyval").
@@ -53,6 +54,7 @@ struct Line {
     numa: Vec<Keyval>,
     mem_path: Option<Word>,
     firmware: bool,
+    ovmf_window: Option<Size>,
 }
 
 /// The names of files that the words of a command line put parts of the configuration into.
@@ -205,6 +207,7 @@ impl Line {
             "cpu" => self.cpu = Some(value.clone()),
             "mem-path" => self.mem_path = Some(value.clone()),
             "bios" | "pflash" => self.firmware = true,
+            "fw_cfg" => self.fw_cfg(&Keyval::new(&option.text, value, "name")),
             _ => match (implied(name), use_) {
                 (Some(implied), Use::Layout) => {
                     self.group(name, Keyval::new(&option.text, value, implied), sink);
@@ -230,7 +233,17 @@ impl Line {
             "numa" => self.numa.push(options),
             "name" => self.name = options.get("guest").map(str::to_owned),
             "drive" if options.get("if") == Some("pflash") => self.firmware = true,
+            "fw_cfg" => self.fw_cfg(&options),
             _ => {}
+        }
+    }
+
+    /// OVMF reads the number of mebibytes, 16 TiB at most (OvmfPkg/Library/PlatformInitLib/MemDetect.c,
+    /// PlatformGetFirstNonAddress).
+    fn fw_cfg(&mut self, options: &Keyval) {
+        if options.get("name") == Some("opt/ovmf/X-PciMmio64Mb") {
+            let mebibytes = options.get("string").and_then(|text| text.parse::<u64>().ok());
+            self.ovmf_window = mebibytes.filter(|&mebibytes| mebibytes <= 0x100_0000).map(Size::mib);
         }
     }
 
@@ -279,6 +292,7 @@ impl Line {
             memory_option: self.memory.first().map(|options| options.option.clone()),
             accelerator: self.accelerator(),
             firmware: self.firmware,
+            ovmf_window: self.ovmf_window,
             smp: machine::smp(&self.smp, self.qemu(), sink),
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()

@@ -25,9 +25,14 @@ pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             "intel-iommu" => facts.guest.viommu = Some(Viommu::Intel),
             "virtio-iommu-pci" | "virtio-iommu" | "virtio-iommu-device" => {
                 facts.guest.viommu = Some(Viommu::Virtio);
+                facts.riscv_iommus.push(options.option.clone());
             }
             "arm-smmuv3" => smmu(options, facts),
-            "amd-iommu" | "riscv-iommu-pci" => other_iommu(driver, options, sink),
+            "riscv-iommu-pci" => {
+                facts.silent_iommu = Some(options.option.clone());
+                facts.riscv_iommus.push(options.option.clone());
+            }
+            "amd-iommu" => other_iommu(driver, options, sink),
             "pc-dimm" | "nvdimm" | "virtio-mem-pci" | "virtio-mem-device" | "virtio-pmem-pci" => {}
             _ if options::is_harmless_device(driver) => {}
             _ => sink.odd(options.origin.clone(), &options.option),
@@ -38,6 +43,11 @@ pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     let of_machine = line.machine.iter().rev().find(|pair| pair.name == "iommu" && pair.value == "smmuv3");
     if of_machine.is_some() {
         facts.silent_iommu = Some("-machine iommu=smmuv3".into());
+    }
+    let of_riscv = line.machine.iter().rev().find(|pair| pair.name == "iommu-sys");
+    // A virtio-iommu takes the machine's place on the bus (hw/riscv/virt.c, virt_machine_get_hotplug_handler).
+    if of_riscv.is_some_and(|pair| pair.value == "on") && facts.guest.viommu != Some(Viommu::Virtio) {
+        facts.silent_iommu = Some("-machine iommu-sys=on".into());
     }
 }
 

@@ -85,6 +85,7 @@ fn is_layout(group: &str) -> bool {
             | "numa"
             | "drive"
             | "name"
+            | "fw_cfg"
     )
 }
 
@@ -98,7 +99,6 @@ fn is_harmless(group: &str) -> bool {
         "boot-opts",
         "chardev",
         "fsdev",
-        "fw_cfg",
         "icount",
         "iscsi",
         "mon",

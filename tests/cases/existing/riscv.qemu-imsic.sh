@@ -1,0 +1,1 @@
+qemu-system-riscv64 -machine virt,aia=aplic-imsic,aia-guests=1 -accel kvm -cpu host -smp 4 -m 8G -kernel Image -append console=ttyS0 -device vfio-pci,host=0000:01:00.0
