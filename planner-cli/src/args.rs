@@ -2,13 +2,15 @@
 //!
 //! Help, completions and the man page are made from these definitions.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::builder::{PossibleValuesParser, Styles};
-use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::builder::{PossibleValue, PossibleValuesParser, Styles, TypedValueParser};
+use clap::{Arg, Args, Command, Parser, Subcommand, ValueEnum, ValueHint};
 use planner_core::emit::Target;
 use planner_core::facts::Arch;
 use planner_core::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
+use planner_core::version::Version;
 
 /// Lays a guest out around what the host's IOMMU reserves
 ///
@@ -144,8 +146,8 @@ pub(crate) struct PlanArgs {
     /// The kernel.
     #[command(flatten)]
     pub(crate) kernel: KernelArgs,
-    /// Print only the configuration, for this VMM
-    #[arg(long, value_name = "TARGET", value_parser = words(Target::WORDS), conflicts_with = "json", conflicts_with = "output")]
+    /// Print only the configuration, for this VMM; libvirt=11.3 for that libvirt
+    #[arg(long, value_name = "TARGET", value_parser = TargetWords, conflicts_with = "json", conflicts_with = "output")]
     pub(crate) emit: Option<String>,
     /// Write plan.json, the configuration, map.svg and README.md into this directory
     #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath)]
@@ -269,13 +271,14 @@ pub(crate) struct CaptureArgs {
 #[command(after_help = "\
 Examples:
   planner emit plan.json --vmm libvirt > nfv0.xml
+  planner emit plan.json --vmm libvirt=9.0 > nfv0.xml
   planner plan live nfv0.guest --json | planner emit - --vmm qemu")]
 pub(crate) struct EmitArgs {
     /// The plan
     #[arg(value_hint = ValueHint::FilePath)]
     pub(crate) plan: String,
-    /// What to write; without it, what the plan was made for
-    #[arg(long, value_name = "TARGET", value_parser = words(Target::WORDS))]
+    /// What to write, libvirt=11.3 for that libvirt; without it, what the plan was made for
+    #[arg(long, value_name = "TARGET", value_parser = TargetWords)]
     pub(crate) vmm: Option<String>,
 }
 
@@ -526,6 +529,36 @@ pub(crate) struct GuestArgs {
     /// Lay out for this host and these devices, or for all devices of the host
     #[arg(long, value_name = "POLICY", value_parser = words(LayoutPolicy::WORDS))]
     pub(crate) policy: Option<String>,
+}
+
+/// A target; libvirt perhaps with its version, as in `libvirt=11.3`.
+#[derive(Clone)]
+struct TargetWords;
+
+impl TypedValueParser for TargetWords {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let (word, version) = target_words(value.to_str().unwrap_or_default());
+        if word == Target::Libvirt.word() && version.is_some_and(|text| text.parse::<Version>().is_ok()) {
+            return Ok(value.to_string_lossy().into_owned());
+        }
+        words(Target::WORDS).parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(Target::WORDS.iter().map(|(word, _)| PossibleValue::new(*word))))
+    }
+}
+
+/// A target and its version, if one was typed.
+pub(crate) fn target_words(typed: &str) -> (&str, Option<&str>) {
+    typed.split_once('=').map_or((typed, None), |(word, version)| (word, Some(version)))
 }
 
 /// The words of a table are the possible values.

@@ -218,7 +218,8 @@ pub(crate) fn name_of(path: &Path) -> String {
     let canonical = path.file_name().is_none().then(|| path.canonicalize().ok()).flatten();
     let path = canonical.as_deref().unwrap_or(path);
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let suffixes = [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".dtb", ".xml", ".sh"];
+    let suffixes =
+        [".tar.gz", ".tgz", ".tar", ".json", ".host", ".guest", ".dtb", ".xml", ".sh", ".txt", ".log", ".md"];
     let stem = suffixes.iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(&name);
     if stem.is_empty() { name } else { stem.to_owned() }
 }

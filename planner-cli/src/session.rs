@@ -168,7 +168,8 @@ impl Session {
             && let Some(guest) = guest
         {
             // Whatever comes out: the host's errors have stopped the verb.
-            let _ = self.load(guest).and_then(|loaded| self.guest_facts(guest, loaded.content));
+            let flags = GuestArgs::default();
+            let _ = self.load(guest).and_then(|loaded| self.guest_facts(guest, loaded.content, &flags));
         }
         host
     }
@@ -197,7 +198,7 @@ impl Session {
         let mut facts = GuestFacts::default();
         if let Some(word) = word {
             let content = self.load(word)?.content;
-            facts = self.guest_facts(word, content)?;
+            facts = self.guest_facts(word, content, flags)?;
         }
         self.resolve_guest(facts, flags, host)
     }
@@ -210,17 +211,21 @@ impl Session {
         {
             return self.plan_in(word, text).map(|plan| Wanted::Plan(Box::new(plan)));
         }
-        let facts = self.guest_facts(word, content)?;
+        let facts = self.guest_facts(word, content, flags)?;
         self.resolve_guest(facts, flags, host).map(|guest| Wanted::Guest(Box::new(guest)))
     }
 
-    fn guest_facts(&mut self, word: &str, content: Content) -> Result<GuestFacts, Stop> {
+    fn guest_facts(&mut self, word: &str, content: Content, flags: &GuestArgs) -> Result<GuestFacts, Stop> {
         let text = match &content {
             Content::Description(text) | Content::Json(text) => text,
             Content::Capture(_) | Content::DeviceTree(_) => return Err(self.refuse(no_text(word, "a guest"))),
         };
         if let Some(format) = configuration::recognise(text) {
-            return self.configured(format, word, text);
+            let vmm = self.flag("--vmm", flags.vmm.as_ref(), Flag::vmm)?;
+            return self.configured(format, word, text, vmm.and_then(|(_, version)| version));
+        }
+        if let Some(foreign) = configuration::foreign(word, text) {
+            return Err(self.refuse(foreign));
         }
         let (facts, found) = match &content {
             Content::Json(text) => json::parse_guest_json(word, text),
@@ -231,10 +236,16 @@ impl Session {
     }
 
     /// The guest in an existing configuration of a VMM, which is kept for the judgement.
-    fn configured(&mut self, format: Format, word: &str, text: &str) -> Result<GuestFacts, Stop> {
+    fn configured(
+        &mut self,
+        format: Format,
+        word: &str,
+        text: &str,
+        version: Option<Version>,
+    ) -> Result<GuestFacts, Stop> {
         let folder = Path::new(word).parent().unwrap_or(Path::new("."));
         let files = input::named_files(&configuration::files_in(format, word, text), folder);
-        let (facts, found) = configuration::read_text(format, word, text, None, &files);
+        let (facts, found) = configuration::read_text(format, word, text, version, &files);
         for (name, text) in files {
             self.sources.insert(&*name, text);
         }
@@ -260,6 +271,13 @@ impl Session {
     ) -> Result<GuestSpec, Stop> {
         let found = override_guest(flags, &mut facts);
         self.tell(found)?;
+        // A machine or CPU that a flag names is judged, too; another VMM is not what the configuration is for.
+        let vmm_of = |facts: &GuestFacts| facts.vmm.as_ref().map(|vmm| vmm.kind);
+        if let Some(existing) =
+            self.existing.as_mut().filter(|existing| vmm_of(&existing.guest) == vmm_of(&facts))
+        {
+            existing.guest.vmm.clone_from(&facts.vmm);
+        }
         let (guest, found) = guest::resolve::resolve(&facts, host);
         self.tell(found)?;
         guest.ok_or(Stop(Status::BadInput))

@@ -10,11 +10,13 @@ use crate::addr::{Gpa, Iova, Span};
 use crate::facts::configured::{Accelerator, ConfiguredFacts};
 use crate::facts::guest::{HazardPolicy, VmmKind};
 use crate::guest::GuestSpec;
-use crate::host::Host;
+use crate::host::{Device, Host};
 use crate::kernel::{Finding, GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
+use crate::plan::bars::{self, BarDemand};
+use crate::plan::passed::refuse_nesting;
 use crate::plan::{Plan, Reason, rules};
 use crate::version::Version;
-use crate::vmm::{self, Disabled, MapRegion, MemoryMap, RegionKind, Request, Setting};
+use crate::vmm::{self, BarOrder, Disabled, MapRegion, MemoryMap, RegionKind, Request, Setting};
 
 /// What becomes of the configuration.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, schemars::JsonSchema)]
@@ -84,9 +86,13 @@ pub fn judge(
         AsItStands { regions: map.regions.clone(), disabled: map.disabled.clone(), ..AsItStands::empty() };
     let groups = groups(host, reserved, guest, &mut judgement);
     judgement.check_iommu(&request, facts, guest);
+    for reason in refuse_nesting(host, reserved.kernel, guest) {
+        judgement.ends(Outlook::Fails, reason, None);
+    }
     for group in &groups {
         judgement.check_group(&request, facts, group, guest, &map);
     }
+    judgement.check_bars(&request, host, &groups, guest, &map);
     judgement.check_windows(facts, guest, &map);
     judgement
 }
@@ -165,6 +171,15 @@ impl AsItStands {
             }
             self.check_hazards(group, guest, region);
         }
+        let room = map.regions.iter().filter(|region| region.kind == RegionKind::DeviceMemory);
+        for region in room.filter(|region| !usable.iter().any(|range| range.covers(region.span.cast()))) {
+            let because = format!(
+                "memory that is plugged in later may lie anywhere in {} at {}, and not all of it can be mapped for group {}: \
+                 plugging it in there ends the guest",
+                region.name, region.span, group.id
+            );
+            self.warn(crate::kernel::rules::T1_APERTURE.id, because);
+        }
     }
 
     fn check_hazards(&mut self, group: &GroupReport, guest: &GuestSpec, region: &MapRegion) {
@@ -179,6 +194,41 @@ impl AsItStands {
             } else if !self.warnings.contains(&reason) {
                 self.warnings.push(reason);
             }
+        }
+    }
+
+    /// BARs that a VMM maps for the devices, where it ends when it cannot.
+    fn check_bars(
+        &mut self,
+        request: &Request,
+        host: &Host,
+        groups: &[&GroupReport],
+        guest: &GuestSpec,
+        map: &MemoryMap,
+    ) {
+        let passed: Vec<&Device> = guest.pass.iter().filter_map(|&address| host.device(address)).collect();
+        let spans = match map.bar_order {
+            BarOrder::FromEnd => bars::handed_out(&BarDemand::new(&passed), map),
+            BarOrder::Guest | BarOrder::FromStart => return,
+        };
+        let name = vmm::describe(request);
+        for (group, &span) in groups.iter().flat_map(|group| spans.iter().map(move |span| (group, span))) {
+            let mapped = group.type1.usable.iter().any(|range| range.covers(span.cast()));
+            if mapped && !guest.iommufd {
+                continue;
+            }
+            let why = if guest.iommufd {
+                "iommufd maps none".to_owned()
+            } else {
+                format!("the IOMMU of group {} does not translate all of it", group.id)
+            };
+            let because = format!("{name} maps the BARs that it puts into {span}, and {why}");
+            let origin = rules::BAR_MAP.into();
+            let reason = Reason { rule: rules::BAR_MAP.into(), because, origin };
+            let errno =
+                if guest.iommufd { "Bad address (os error 14)" } else { "Invalid argument (os error 22)" };
+            let message = format!("Failed to map VFIO MMIO region: Failed to DMA map: … {errno}");
+            self.ends(Outlook::Fails, reason, Some(message));
         }
     }
 
@@ -307,6 +357,17 @@ fn death(
                 program(request, facts),
                 group.id
             )
+        }
+        // vmm/src/device_manager.rs, `DeviceManagerError::VfioDmaMap`; 47.0 prints the words of errors instead of their names.
+        VmmKind::CloudHypervisor if request.version >= Version::new(47, 0) => {
+            "Failed to DMA map VFIO device: … Invalid argument (os error 22)".to_owned()
+        }
+        VmmKind::CloudHypervisor => {
+            "Error booting VM: VmBoot(DeviceManager(VfioDmaMap(IommuDmaMap(Error(22)))))".to_owned()
+        }
+        // devices/src/vfio.rs, `VfioError::IommuDmaMap`.
+        VmmKind::Crosvm => {
+            "failed to add guest memory map into iommu table: Invalid argument (os error 22)".to_owned()
         }
         // vfio/core.c, vfio_map_mem_range.
         VmmKind::Kvmtool => format!("Failed to map {start} -> … ({size}) for DMA"),

@@ -9,7 +9,7 @@ use crate::addr::{Address, Gpa, Iova, Span};
 use crate::facts::guest::{HazardPolicy, LayoutPolicy};
 use crate::facts::host::BarKind;
 use crate::guest::GuestSpec;
-use crate::host::Host;
+use crate::host::{Device, Host};
 use crate::kernel::{GroupReport, IommufdAnswer, ReservedRegion, ReservedReport, ResvKind};
 use crate::plan::{PieceKind, Plan, RamPiece};
 use crate::size::{Size, binary_size};
@@ -39,6 +39,7 @@ pub const CHECKS: &[(&str, &str)] = &[
     ("V010", "every NUMA node has the memory that it was promised"),
     ("V011", "the VMM can do with host devices what the guest asks of it"),
     ("V012", "BARs that the VMM maps for DMA lie where the kernel lets it map them"),
+    ("V013", "every passed device has a PCI segment with a place for it and room for its BARs"),
 ];
 
 /// Everything that is wrong with the plan on this host; nothing if the list is empty.
@@ -58,6 +59,7 @@ pub fn verify(host: &Host, reserved: &ReservedReport, guest: &GuestSpec, plan: &
     check_map(guest, plan, &mut found);
     check_vmm(guest, &mut found);
     check_bars(host, guest, plan, &groups, &mut found);
+    check_segments(host, guest, plan, &mut found);
     check_avoid(guest, plan, &mut found);
     check_pages(guest, plan, &mut found);
     check_nodes(guest, plan, &mut found);
@@ -301,15 +303,15 @@ fn check_bars(
     if map.bar_order != BarOrder::FromEnd {
         return;
     }
-    let devices = guest.pass.iter().filter_map(|&address| host.device(address));
-    let bars = devices.flat_map(|device| device.bars.iter().map(move |bar| (device.address, bar)));
-    for (address, bar) in bars.filter(|(_, bar)| bar.index < 6) {
+    let devices = passed(host, guest, plan);
+    let bars = devices.flat_map(|(device, at)| device.bars.iter().map(move |bar| (device.address, at, bar)));
+    for (address, segment, bar) in bars.filter(|(_, _, bar)| bar.index < 6) {
         let kind = match bar.kind {
             BarKind::Mem64 => RegionKind::Mmio64,
             BarKind::Mem32 => RegionKind::Mmio32,
             BarKind::Io => continue,
         };
-        let window = map.regions.iter().find(|region| region.kind == kind);
+        let window = map.regions.iter().filter(|region| region.kind == kind).nth(segment);
         let Some(place) = window.and_then(|window| last_place(window.span, bar.size)) else { continue };
         if guest.iommufd {
             let message = format!("BAR {} of {address} cannot be mapped: iommufd maps no BARs", bar.index);
@@ -322,6 +324,53 @@ fn check_bars(
                 bar.index, group.id
             );
             violation(found, "V012", message);
+        }
+    }
+}
+
+/// The passed devices, each with its PCI segment.
+fn passed<'h>(
+    host: &'h Host,
+    guest: &'h GuestSpec,
+    plan: &'h Plan,
+) -> impl Iterator<Item = (&'h Device, usize)> {
+    let segments = plan.segments.iter().map(|&segment| usize::from(segment));
+    let pairs = guest.pass.iter().zip(segments.chain(std::iter::repeat(0)));
+    pairs.filter_map(|(&address, segment)| Some((host.device(address)?, segment)))
+}
+
+/// Counts what lies on each segment of a VMM without bridges; what fits in a sum may still not fit, but not the reverse.
+fn check_segments(host: &Host, guest: &GuestSpec, plan: &Plan, found: &mut Vec<Violation>) {
+    let Ok(map) = vmm::memory_map(&guest.request(), &choice(plan)) else { return };
+    let wanted = if map.segments.len() > 1 { guest.pass.len() } else { 0 };
+    if plan.segments.len() != wanted {
+        let (has, count) = (plan.segments.len(), map.segments.len());
+        let message = format!("{has} devices have a segment, and {wanted} need one of the VMM's {count}");
+        return violation(found, "V013", message);
+    }
+    let segments: Vec<usize> = passed(host, guest, plan).map(|(_, segment)| segment).collect();
+    if let Some(segment) = segments.iter().find(|&&at| !map.segments.is_empty() && at >= map.segments.len()) {
+        return violation(found, "V013", format!("there is no PCI segment {segment}"));
+    }
+    for (index, &most) in map.segments.iter().enumerate() {
+        let count = segments.iter().filter(|&&segment| segment == index).count();
+        if u32::try_from(count).is_ok_and(|count| count > most) {
+            let message =
+                format!("PCI segment {index} takes {most} passed devices, and the plan has {count}");
+            violation(found, "V013", message);
+        }
+        let bars = passed(host, guest, plan).filter(|&(_, segment)| segment == index);
+        let bars = bars.flat_map(|(device, _)| &device.bars).filter(|bar| bar.index < 6);
+        let low = bars.filter(|bar| bar.kind == BarKind::Mem32).map(|bar| u128::from(bar.size.bytes()));
+        let (low, windows) =
+            (low.sum::<u128>(), |region: &&vmm::MapRegion| region.kind == RegionKind::Mmio32);
+        let window =
+            map.regions.iter().filter(windows).nth(index).map_or(0, |region| region.span.size_bytes());
+        if low > window {
+            let (low, window) = (binary_size(low), binary_size(window));
+            let message =
+                format!("32-bit BARs of {low} lie on PCI segment {index}, whose window has {window}");
+            violation(found, "V013", message);
         }
     }
 }

@@ -1,1 +1,4 @@
-//! Shared helpers of the test suites.
+//! Shared helpers of the test suites, and of the proof by running.
+
+pub mod closed_schema;
+pub mod read_back;

@@ -14,7 +14,7 @@ use planner_core::host::Host;
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
 use planner_core::read::language;
-use planner_core::read::vmm::{Format, files_in, read_text, recognise};
+use planner_core::read::vmm::{Format, files_in, foreign, read_text, recognise};
 use planner_core::render::{Color, Sources, render};
 
 fn folder() -> PathBuf {
@@ -104,7 +104,7 @@ fn judged(case: &Path) -> String {
 #[test]
 fn configurations_are_judged_as_written() {
     let cases = cases(&folder());
-    assert!(cases.len() >= 30, "{} cases", cases.len());
+    assert!(cases.len() >= 85, "{} cases", cases.len());
     for case in cases {
         expect_file![case.with_extension("txt")].assert_eq(&judged(&case));
     }
@@ -113,7 +113,7 @@ fn configurations_are_judged_as_written() {
 #[test]
 fn one_fault_is_told_as_written() {
     let cases = cases(&folder().join("faults"));
-    assert!(cases.len() >= 28, "{} cases", cases.len());
+    assert!(cases.len() >= 55, "{} cases", cases.len());
     for case in cases {
         let text = read(&case);
         let (found, sources) = match recognise(&text) {
@@ -177,6 +177,79 @@ fn descriptions_and_plans_are_no_configurations() {
     }
     assert_eq!(recognise("kvm -m 1G"), Some(Format::Command));
     assert_eq!(recognise("\n<domain/>"), Some(Format::DomainXml));
+}
+
+/// A text of one line that is repeated, and how it is told or read must not grow faster than it.
+#[test]
+fn long_texts_are_read_in_one_go() {
+    let device = " \\\n  -device vfio-pci,host=01:00.0";
+    let long = format!("qemu-system-x86_64 -m 8G{}", device.repeat(50_000));
+    let (facts, _) = read_text(Format::Command, "t", &long, None, &Default::default());
+    assert_eq!(facts.guest.pass.len(), 1024);
+    for piece in ["{\"", "$(", "`", "${", "\\ \n", "A+=x ", "> ", "^\n", "-", "'\"", "<domain", "{\"a\":1} "]
+    {
+        let long = format!("qemu-system-x86_64 -m 8G {}", piece.repeat(20_000));
+        let _ = recognise(&long);
+        let (_, found) = read_text(Format::Command, "t", &long, None, &Default::default());
+        assert!(found.len() <= 50_000, "{piece}: {}", found.len());
+    }
+}
+
+#[test]
+fn configurations_of_other_programs_are_named() {
+    let mut told = String::new();
+    for text in [
+        "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata:\n  name: g\n",
+        "agent: 1\nhostpci0: 0000:01:00,pcie=1\nmemory: 16384\nostype: l26\nscsihw: virtio-scsi-single\n",
+        "services:\n  guest:\n    image: example/guest\n",
+        "guest_os=\"linux\"\ndisk_img=\"g/disk.qcow2\"\n",
+        "virt-install --name g --memory 4096 --hostdev 01:00.0\n",
+        "Vagrant.configure(\"2\") do |config|\nend\n",
+    ] {
+        assert_eq!(recognise(text), None, "{text}");
+        let found = foreign("t", text).expect("a form that is known");
+        writeln!(told, "{}: {}\n  {}", found.code.id, found.message, found.help.join("; "))
+            .expect("a string");
+    }
+    for text in ["host \"a\" { }\nguest \"b\" { memory 1G }", "memory: 1", ""] {
+        assert_eq!(foreign("t", text), None, "{text}");
+    }
+    expect![[r#"
+        M139: this is a virtual machine of KubeVirt, which is not read
+          `kubectl exec POD -c compute -- virsh dumpxml 1 > guest.xml` writes what KubeVirt makes of it, where POD is its virt-launcher
+        M139: this is the configuration of a guest of Proxmox, which is not read
+          `qm showcmd VMID --pretty > guest.sh` writes the command that Proxmox makes of it
+        M139: this is a file of Docker Compose, which is not read
+          `tr '\0' ' ' < /proc/PID/cmdline > guest.sh` writes the command line of the VMM that runs in the container
+        M139: this is a configuration of quickemu, which is not read
+          quickemu writes the command that it runs to a file `.sh` beside the disks of the guest: name that file
+        M139: this is a command of virt-install, which is not read
+          `virt-install … --print-xml > guest.xml` writes the domain without making it
+        M139: this is a file of Vagrant, which is not read
+          `virsh dumpxml NAME > guest.xml` writes the domain that Vagrant made
+    "#]].assert_eq(&told);
+}
+
+#[test]
+fn what_stands_around_a_configuration_is_passed_over() {
+    for text in [
+        "\u{feff}qemu-system-x86_64 -m 8G",
+        "$ qemu-system-x86_64 -m 8G",
+        "> qemu-system-x86_64 \\\n>  -m 8G",
+        "Start it:\n\n```sh\nqemu-system-x86_64 -m 8G\n```\nand wait.\n",
+        "+ qemu-system-x86_64 -m 8G",
+        "ExecStart=-/usr/bin/qemu-system-x86_64 -m 8G",
+        "Q=qemu-system-x86_64\n$Q -m 8G",
+        "ssh host 'qemu-system-x86_64 -m 8G'",
+        "\"C:\\qemu\\qemu-system-x86_64.exe\" ^\r\n -m 8G\r\n",
+        "C=qemu-system-x86_64; C+=\" -m 8G\"; $C",
+        "[memory]\n  size = \"8G\"\n",
+    ] {
+        assert_eq!(recognise(text), Some(Format::Command), "{text}");
+        let (facts, found) = read_text(Format::Command, "t", text, None, &Default::default());
+        let size = facts.guest.memory.map(|memory| memory.size);
+        assert_eq!(size, Some(planner_core::size::Size::gib(8)), "{text}: {found:#?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The memory maps of VMMs whose RAM lies at fixed places: crosvm, Cloud Hypervisor, Firecracker, OpenVMM, Xen. `cases/vmm`
 //! has a file for each; `UPDATE_EXPECT=1` rewrites them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -55,10 +56,38 @@ fn requests(kind: VmmKind, arch: Arch) -> Vec<(String, Request)> {
     other("pages of 1 GiB", Request { pages: PageSize::G1, ..base.clone() });
     other("8 GiB to plug in", Request { hotplug: Size::gib(8), ..base.clone() });
     other("the oldest version", Request { version: oldest(kind), ..base.clone() });
+    for words in machines(kind, arch) {
+        other(words, Request { machine: (*words).into(), ..base.clone() });
+    }
     for known in known().iter().filter(|known| known.kind == kind && known.arch == arch).skip(1) {
         other(known.machine, Request { machine: known.machine.into(), ..base.clone() });
     }
     all
+}
+
+/// What a VMM without machine types takes as its machine, in its own words.
+fn machines(kind: VmmKind, arch: Arch) -> &'static [&'static str] {
+    match (kind, arch) {
+        (VmmKind::CloudHypervisor, _) => &[
+            "num_pci_segments=2,pci_segment=1,mmio64_aperture_weight=4",
+            "num_pci_segments=3",
+            "num_pci_segments=97",
+        ],
+        (VmmKind::Crosvm, Arch::Aarch64) => &[
+            "mem=[start=0x8000000]",
+            "cam=[start=0x10000000]",
+            "cam=[start=0x10000,size=0x100000]",
+            "cam=[start=0x7f800000]",
+        ],
+        (VmmKind::Crosvm, Arch::X86_64) => &[
+            "mem=[start=0xa0000000]",
+            "ecam=[start=0xb0000000,size=0x10000000]",
+            "ecam=[start=0xc0000000,size=0x10000000],mem=[start=0xb0000000,size=0x40000000]",
+            "ecam=[start=0xf4100000]",
+        ],
+        (VmmKind::Crosvm, Arch::Riscv64) => &["mem=[start=0x8000000]"],
+        _ => &[],
+    }
 }
 
 fn shown(kind: VmmKind, arch: Arch) -> String {
@@ -92,7 +121,8 @@ fn shown(kind: VmmKind, arch: Arch) -> String {
 fn maps_are_as_written() {
     use VmmKind::{CloudHypervisor, Crosvm, Firecracker, Openvmm, Xen};
     for kind in [Crosvm, CloudHypervisor, Firecracker, Openvmm, Xen] {
-        for arch in [Arch::Aarch64, Arch::X86_64] {
+        let arches = known().iter().filter(|known| known.kind == kind).map(|known| known.arch);
+        for arch in arches.collect::<BTreeSet<Arch>>() {
             let file = format!("cases/vmm/{kind}-{arch}.txt");
             expect_file![Path::new(env!("CARGO_MANIFEST_DIR")).join(file)].assert_eq(&shown(kind, arch));
         }
@@ -219,13 +249,22 @@ fn room_for_later_memory_lies_behind_ram() {
 #[test]
 fn versions_and_capabilities() {
     let hypervisor = |major| capabilities(VmmKind::CloudHypervisor, Version::new(major, 0), Arch::X86_64);
-    assert!(!hypervisor(50).iommufd && hypervisor(53).iommufd && hypervisor(50).bar_map_failure_is_fatal);
+    assert!(!hypervisor(51).iommufd && hypervisor(52).iommufd && hypervisor(50).bar_map_failure_is_fatal);
+    let crowd = |version| Request { version, vcpus: 255, ..request(VmmKind::CloudHypervisor, Arch::X86_64) };
+    assert!(memory_map(&crowd(Version::new(48, 0)), &plain(&crowd(Version::new(48, 0)))).is_ok());
+    let old = crowd(Version::new(47, 0));
+    assert_eq!(refused(&old, &plain(&old)).text, "cloud-hypervisor 47.0 takes 254 vCPUs at most");
     let firecracker = capabilities(VmmKind::Firecracker, newest(VmmKind::Firecracker), Arch::X86_64);
     assert!(!firecracker.passthrough && firecracker.knobs.is_empty());
-    let old = Request { version: Version::new(44, 0), ..request(VmmKind::CloudHypervisor, Arch::X86_64) };
+    let old = Request { version: Version::new(38, 0), ..request(VmmKind::CloudHypervisor, Arch::X86_64) };
     assert_eq!(
         refused(&old, &plain(&old)).text,
-        "the planner has no model of cloud-hypervisor 44.0, only of 45.0 and newer"
+        "the planner has no model of cloud-hypervisor 38.0, only of 39.0 and newer"
+    );
+    let old = Request { version: Version::new(44, 0), ..request(VmmKind::CloudHypervisor, Arch::Riscv64) };
+    assert_eq!(
+        refused(&old, &plain(&old)).text,
+        "cloud-hypervisor 44.0 is not made for riscv64, which came with 45.0"
     );
     let machine = Request { machine: "virt".into(), ..request(VmmKind::Crosvm, Arch::Aarch64) };
     assert_eq!(refused(&machine, &plain(&machine)).rule, "M-NO-MACHINES");

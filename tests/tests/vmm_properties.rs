@@ -53,6 +53,8 @@ fn any_request() -> impl Strategy<Value = Request> {
         Just(String::new()),
         "(virt|q35|pc|virt-7.1|pc-q35-7.0|uefi|linux|hvm|dom0less|direct-map)?(,(highmem|highmem-ecam|compact-highmem|its|gic-version|max-ram-below-4g|highmem-mmio-size|msi|secure|aia)=(on|off|2|3|1G|1T|16E|its)){0,3}",
         ".{0,20}",
+        "((num_pci_segments=[0-9]{1,3}|iommu_segments=\\[[0-9,-]{0,6}\\]|pci_segment=[0-9]|mmio(32|64)_aperture_weight=[0-9]{1,10}|guest_numa_id=[01]|pci_segments=[0-9]),){0,4}",
+        "((mem|cam|ecam)=\\[start=(0x)?[0-9]{1,18}(,size=(0x)?[0-9]{1,12})?\\],){0,2}",
     ];
     let cpu =
         prop_oneof!["(|host|max|neoverse-n1|EPYC|qemu64)", "(EPYC|host),phys-bits=[0-9]{1,3}", ".{0,8}"];
@@ -91,6 +93,7 @@ fn any_choice() -> impl Strategy<Value = (Vec<Knob>, Vec<Span<Gpa>>)> {
         any::<u8>().prop_map(|bits| Knob::MaxPhysBits { bits }),
         (0_u64..4200).prop_map(|size| Knob::MmioHole { size: Size::mib(size) }),
         Just(Knob::PeerDmaOff),
+        any::<u16>().prop_map(|count| Knob::PciSegments { count }),
         any::<(u64, u32)>().prop_map(|(start, size)| Knob::Window {
             name: "high".into(),
             start: Gpa::new(start >> 20 << 20),

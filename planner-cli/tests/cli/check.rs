@@ -29,6 +29,7 @@ fn every_check_is_told() {
           ok        V010  every NUMA node has the memory that it was promised
           ok        V011  the VMM can do with host devices what the guest asks of it
           ok        V012  BARs that the VMM maps for DMA lie where the kernel lets it map them
+          ok        V013  every passed device has a PCI segment with a place for it and room for its BARs
         --- exit 0
     "#]]
     .assert_eq(&run(&["check", "board.host", "nic.guest", &plan]).told());

@@ -57,8 +57,8 @@ fn room_for_more_memory_and_a_hazard_that_is_tolerated() {
           -m 2G,slots=2,maxmem=4G
               0xc000_0000..=0x1_3fff_ffff is room for memory plugged in later
           -drive if=pflash,format=raw,unit=0,readonly=on,file=AAVMF_CODE.fd
-              the guest learns of its memory modules or of its SMMU from ACPI tables,
-              which need UEFI firmware
+              the guest learns of its memory modules, PCIe expander bridges and SMMUs
+              from ACPI tables, which need UEFI firmware
 
         warnings
           - ram0 at 0x4000_0000..=0xbfff_ffff lies in it: DMA into window mem32
@@ -362,6 +362,63 @@ fn a_target_that_cannot_express_the_plan() {
 }
 
 #[test]
+fn a_domain_for_a_libvirt() {
+    let guest = "--memory 512M --pass 02:00.0 --vmm qemu=11.1 --machine virt --viommu virtio";
+    check(
+        &format!("plan board.host {guest} --hazards ignore --emit libvirt=9.0"),
+        expect![[r#"
+        <domain type="kvm">
+          <!-- Made for QEMU 11.1. Add what the guest boots from, its disks and its networks. -->
+          <!-- Written for libvirt 9.0. -->
+          <name>guest</name>
+          <memory unit="KiB">524288</memory>
+          <vcpu placement="static">1</vcpu>
+          <os firmware="efi">
+            <type arch="aarch64" machine="virt-11.1">hvm</type>
+          </os>
+          <features>
+            <acpi/>
+          </features>
+          <cpu mode="host-passthrough"/>
+          <devices>
+            <hostdev mode="subsystem" type="pci" managed="yes">
+              <source>
+                <address domain="0x0000" bus="0x02" slot="0x00" function="0x0"/>
+              </source>
+            </hostdev>
+            <iommu model="virtio"/>
+          </devices>
+        </domain>
+        --- exit 0
+    "#]],
+    );
+    check(
+        &format!("plan board.host {guest} --hazards ignore --emit libvirt=8.0"),
+        expect![[r#"
+        --- stderr
+        error[E001]: libvirt 8.0 has no virtio-iommu, which came with libvirt 8.3
+        --> --emit libvirt=8.0
+         = help: emit for libvirt=8.3 or newer, or for qemu
+
+        --- exit 1
+    "#]],
+    );
+    check(
+        &format!("plan board.host {guest} --emit libvirt=nine"),
+        expect![[r#"
+        --- stderr
+        error: invalid value 'libvirt=nine' for '--emit <TARGET>'
+          [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, custom]
+
+          tip: a similar value exists: 'libvirt'
+
+        For more information, try '--help'.
+        --- exit 2
+    "#]],
+    );
+}
+
+#[test]
 fn no_configuration_without_a_layout() {
     let run = run(&["plan", "board.host", "virt.guest", "--emit", "qemu"]);
     assert_eq!((run.status, run.stdout.as_str()), (1, ""));
@@ -405,7 +462,7 @@ fn an_existing_configuration_as_it_stands() {
         as it stands: is refused
           because kvmtool refuses the configuration itself [M-KVMTOOL-ARM-LIMIT]
           Fatal: Memory too large for this system (needs 45 bits, 44 available)
-        to make it work:"#]]
+        to make it work, use the plan below:"#]]
     .assert_eq(judgement);
     assert!(rest.starts_with("fits: `existing` on kvmtool"), "{rest}");
     let json = run(&["plan", "board.host", "existing.sh", "--json"]).stdout;

@@ -83,7 +83,10 @@ fn what_a_version_can_express() {
     check(
         "vmm kvmtool --arch aarch64",
         expect![[r#"
-            kvmtool 2024.7 for aarch64 (known since 0.0)
+              VMM      guest    version  passes  move RAM  split RAM  MMIO32  MMIO64  BAR room  avoids  hotplug  iommufd  vIOMMU
+              kvmtool  aarch64  2024.7   yes     yes       -          -       -       768 MiB   -       -        -        -
+
+            kvmtool 2024.7 for aarch64
               can         pass host devices through, start RAM elsewhere
               takes care  dies when anything overlaps a reserved region
               options     --mem SIZE@ADDR, --irqchip
@@ -113,6 +116,12 @@ fn what_a_version_can_express() {
     "#]]);
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");
+}
+
+/// What changed between versions is what the matrix has lines for; `tests/data/vmm-matrix.txt` is to be read.
+#[test]
+fn the_matrix() {
+    expect_test::expect_file!["../data/vmm-matrix.txt"].assert_eq(&run(&["vmm"]).stdout);
 }
 
 #[test]

@@ -16,14 +16,16 @@ use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::{Plan, VmmOption};
 use crate::size::{GIB, KIB, MIB};
 use crate::version::Version;
-use crate::vmm::{Knob, RegionKind};
+use crate::vmm::{Knob, PciSegments, RegionKind};
 
 /// The guest's kernel: a name to be replaced.
 const KERNEL: &str = "Image";
-/// arch/src/aarch64/layout.rs, `RAM_START`.
+/// arch/src/aarch64/layout.rs and arch/src/riscv64/layout.rs, `RAM_START`.
 const ARM_RAM: Gpa = Gpa::at(0x4000_0000);
-/// The tree of 53.0 has `iommufd` and `vfio_p2p_dma`; when they came was not looked up.
-const IOMMUFD_SINCE: Version = Version::new(53, 0);
+/// `iommufd` and `vfio_p2p_dma` came with 52.0 (its release notes, pull request 7981).
+const IOMMUFD_SINCE: Version = Version::new(52, 0);
+/// `iommu_address_width` came with 44.0 (its release notes); before, the guest chose addresses of 64 bits.
+const IOMMU_WIDTH_SINCE: Version = Version::new(44, 0);
 /// More vCPUs than any hypervisor takes (arch/x86/include/asm/kvm_host.h, KVM_MAX_VCPUS: 4096 at most).
 const MOST_VCPUS: u32 = 4096;
 
@@ -37,6 +39,8 @@ struct VmConfig {
     numa: Vec<Numa>,
     #[serde(skip_serializing_if = "Platform::is_default")]
     platform: Platform,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pci_segments: Vec<PciSegment>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     iommu: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -98,6 +102,8 @@ struct Numa {
     guest_numa_id: u32,
     cpus: Vec<u32>,
     memory_zones: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pci_segments: Vec<u16>,
     #[serde(skip)]
     range: Option<(u32, u32)>,
 }
@@ -105,6 +111,10 @@ struct Numa {
 /// `PlatformConfig`.
 #[derive(Serialize)]
 struct Platform {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_pci_segments: Option<u16>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    iommu_segments: Vec<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     iommu_address_width_bits: Option<u8>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -115,8 +125,20 @@ struct Platform {
 
 impl Platform {
     fn is_default(&self) -> bool {
-        self.iommu_address_width_bits.is_none() && !self.iommufd && self.vfio_p2p_dma.is_none()
+        self.num_pci_segments.is_none()
+            && self.iommu_segments.is_empty()
+            && self.iommu_address_width_bits.is_none()
+            && !self.iommufd
+            && self.vfio_p2p_dma.is_none()
     }
+}
+
+/// `PciSegmentConfig`.
+#[derive(Serialize)]
+struct PciSegment {
+    pci_segment: u16,
+    mmio32_aperture_weight: u32,
+    mmio64_aperture_weight: u32,
 }
 
 /// `DeviceConfig`.
@@ -125,6 +147,8 @@ struct Device {
     path: String,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     iommu: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pci_segment: Option<u16>,
 }
 
 /// `vm.create.json`.
@@ -161,6 +185,10 @@ pub(super) fn explained(plan: &Plan) -> Vec<VmmOption> {
             why: "a BAR lies where the host does not let it be mapped, so passed devices do not reach each other directly"
                 .to_owned(),
         }),
+        Knob::PciSegments { count } => Some(VmmOption {
+            flag: format!("--platform {}", platform(&config.platform)),
+            why: format!("{} functions are passed, and one bus has too few places: {count} PCI segments", plan.guest.pass.len()),
+        }),
         _ => None,
     }
     };
@@ -176,21 +204,50 @@ fn config(plan: &Plan) -> Result<VmConfig, Unsupported> {
         Knob::MaxPhysBits { bits } => Some(*bits),
         _ => None,
     });
-    let device = |device| Device { path: format!("/sys/bus/pci/devices/{device}"), iommu };
-    let (memory, numa) = memory(plan)?;
+    let segments = segments(plan)?;
+    let places = plan.segments.iter().map(|&segment| Some(segment)).chain(std::iter::repeat(None));
+    let device =
+        |(device, pci_segment)| Device { path: format!("/sys/bus/pci/devices/{device}"), iommu, pci_segment };
+    let (memory, mut numa) = memory(plan)?;
+    for node in &mut numa {
+        let owned = segments.nodes.iter().filter(|owner| owner.node == node.guest_numa_id);
+        node.pci_segments = owned.flat_map(|owner| owner.segments.iter().copied()).collect();
+    }
     Ok(VmConfig {
         cpus: Cpus { boot_vcpus: guest.vcpus, max_vcpus: guest.vcpus, max_phys_bits },
         memory,
         payload: Payload { kernel: KERNEL },
         numa,
         platform: Platform {
+            num_pci_segments: segments.are_many().then_some(segments.count),
+            iommu_segments: segments.behind_iommu,
             iommu_address_width_bits: iommu.then(|| pc_width(plan)),
             iommufd: guest.iommufd,
             vfio_p2p_dma: plan.knobs.contains(&Knob::PeerDmaOff).then_some(false),
         },
+        pci_segments: segments
+            .weights
+            .iter()
+            .map(|weights| PciSegment {
+                pci_segment: weights.segment,
+                mmio32_aperture_weight: weights.mmio32,
+                mmio64_aperture_weight: weights.mmio64,
+            })
+            .collect(),
         iommu: iommu && !guest.pass.is_empty(),
-        devices: guest.pass.iter().map(device).collect(),
+        devices: guest.pass.iter().zip(places).map(device).collect(),
     })
+}
+
+/// The PCI segments of the plan, each passed device on one of them.
+fn segments(plan: &Plan) -> Result<PciSegments, Unsupported> {
+    let damaged =
+        || Unsupported::new("the plan puts a device on a PCI segment that is not there", "plan again");
+    let segments = PciSegments::of(&plan.guest.machine, &plan.knobs)
+        .map_err(|refusal| Unsupported::new(refusal.text, "plan again with --machine corrected"))?;
+    let strays = plan.segments.iter().any(|&segment| segment >= segments.count);
+    let placed = !segments.are_many() || plan.segments.len() == plan.guest.pass.len();
+    if strays || !placed { Err(damaged()) } else { Ok(segments) }
 }
 
 /// What Cloud Hypervisor, or its version, lacks.
@@ -206,6 +263,9 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
     if !matches!(guest.viommu, Viommu::None | Viommu::Virtio) {
         return lacks(&format!("{} IOMMU for its guest", guest.viommu));
     }
+    if guest.viommu == Viommu::Virtio && version < IOMMU_WIDTH_SINCE {
+        return lacks("option for the address bits of its virtio-iommu");
+    }
     if guest.vcpus > MOST_VCPUS {
         return lacks(&format!("room for {} vCPUs", guest.vcpus));
     }
@@ -217,7 +277,7 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
         return lacks("iommufd");
     }
     let known = |knob: &&Knob| match knob {
-        Knob::MaxPhysBits { .. } => true,
+        Knob::MaxPhysBits { .. } | Knob::PciSegments { .. } => true,
         Knob::PeerDmaOff => modern,
         _ => false,
     };
@@ -253,7 +313,13 @@ fn memory(plan: &Plan) -> Result<(Memory, Vec<Numa>), Unsupported> {
         let guest_numa_id = part.node.unwrap_or(0);
         let id = format!("mem{guest_numa_id}");
         let cpus = cpus_of(range)?;
-        numa.push(Numa { guest_numa_id, cpus, memory_zones: vec![id.clone()], range });
+        numa.push(Numa {
+            guest_numa_id,
+            cpus,
+            memory_zones: vec![id.clone()],
+            pci_segments: Vec::new(),
+            range,
+        });
         memory.zones.push(Zone { id, size: part.size.bytes(), pages, host_numa_node: part.host_node });
     }
     memory.size = 0;
@@ -284,6 +350,7 @@ fn options(config: &VmConfig) -> Vec<Vec<String>> {
     if !config.platform.is_default() {
         options.push(option("--platform", platform(&config.platform)));
     }
+    options.extend(many("--pci-segment", config.pci_segments.iter().map(pci_segment).collect()));
     options.extend(many("--device", config.devices.iter().map(device).collect()));
     options.push(option("--kernel", config.payload.kernel.to_owned()));
     options
@@ -316,18 +383,37 @@ fn zone(zone: &Zone) -> String {
 
 fn numa(numa: &Numa) -> String {
     let cpus = numa.range.map_or_else(String::new, |range| format!(",cpus=[{}]", cpu_range(range)));
-    format!("guest_numa_id={}{cpus},memory_zones=[{}]", numa.guest_numa_id, numa.memory_zones.join(","))
+    let segments = listed("pci_segments", &numa.pci_segments);
+    let segments = segments.map_or_else(String::new, |segments| format!(",{segments}"));
+    let (id, zones) = (numa.guest_numa_id, numa.memory_zones.join(","));
+    format!("guest_numa_id={id}{cpus},memory_zones=[{zones}]{segments}")
+}
+
+/// `name=[0,2]`, if there is anything to list.
+fn listed(name: &str, numbers: &[u16]) -> Option<String> {
+    let numbers: Vec<String> = numbers.iter().map(u16::to_string).collect();
+    (!numbers.is_empty()).then(|| format!("{name}=[{}]", numbers.join(",")))
+}
+
+fn pci_segment(segment: &PciSegment) -> String {
+    format!(
+        "pci_segment={},mmio32_aperture_weight={},mmio64_aperture_weight={}",
+        segment.pci_segment, segment.mmio32_aperture_weight, segment.mmio64_aperture_weight
+    )
 }
 
 fn platform(platform: &Platform) -> String {
+    let count = platform.num_pci_segments.map(|count| format!("num_pci_segments={count}"));
+    let behind = listed("iommu_segments", &platform.iommu_segments);
     let width = platform.iommu_address_width_bits.map(|bits| format!("iommu_address_width={bits}"));
     let iommufd = platform.iommufd.then(|| "iommufd=on".to_owned());
     let peer = platform.vfio_p2p_dma.map(|on| format!("vfio_p2p_dma={}", if on { "on" } else { "off" }));
-    width.into_iter().chain(iommufd).chain(peer).collect::<Vec<_>>().join(",")
+    [count, behind, width, iommufd, peer].into_iter().flatten().collect::<Vec<_>>().join(",")
 }
 
 fn device(device: &Device) -> String {
-    format!("path={}{}", device.path, if device.iommu { ",iommu=on" } else { "" })
+    let segment = device.pci_segment.map_or_else(String::new, |segment| format!(",pci_segment={segment}"));
+    format!("path={}{}{segment}", device.path, if device.iommu { ",iommu=on" } else { "" })
 }
 
 /// A size as option_parser's `ByteSized` takes it: `K`, `M`, `G`, or bytes without a unit.

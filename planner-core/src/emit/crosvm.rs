@@ -8,11 +8,11 @@ use crate::facts::Arch;
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::plan::{Plan, VmmOption};
 use crate::size::{MIB, PageSize, Size};
-use crate::vmm::Knob;
+use crate::vmm::{Knob, PciOption, PciRange};
 
 /// The kernel, which stands last: a name to be replaced.
 const KERNEL: &str = "Image";
-/// aarch64/src/lib.rs, `AARCH64_PHYS_MEM_START`.
+/// aarch64/src/lib.rs, `AARCH64_PHYS_MEM_START`; riscv64/src/lib.rs, `RISCV64_PHYS_MEM_START`.
 const ARM_RAM: Gpa = Gpa::at(0x8000_0000);
 
 /// `crosvm.sh`.
@@ -26,9 +26,9 @@ pub(super) fn command(plan: &Plan) -> Result<Vec<OutputFile>, Unsupported> {
 
 /// The options that the plan needs, with the reason.
 pub(super) fn explained(plan: &Plan) -> Vec<VmmOption> {
-    match (window(plan), options(plan)) {
-        (Some((start, size)), Ok(_)) => vec![VmmOption {
-            flag: format!("--pci {}", window_value(start, size)),
+    match (window(plan), pci(plan), options(plan)) {
+        (Some((start, size)), Ok(Some(value)), Ok(_)) => vec![VmmOption {
+            flag: format!("--pci {value}"),
             why: format!("the 32-bit PCI window is {size} large, at {start}"),
         }],
         _ => Vec::new(),
@@ -46,7 +46,7 @@ fn options(plan: &Plan) -> Result<Vec<Vec<String>>, Unsupported> {
     if huge_pages(plan).is_some() {
         options.push(vec!["--hugepages".to_owned()]);
     }
-    options.extend(window(plan).map(|(start, size)| option("--pci", window_value(start, size))));
+    options.extend(pci(plan)?.map(|value| option("--pci", value)));
     let behind = if guest.viommu == Viommu::Virtio { ",iommu=viommu" } else { "" };
     options.extend(
         guest.pass.iter().map(|device| option("--vfio", format!("/sys/bus/pci/devices/{device}{behind}"))),
@@ -104,6 +104,19 @@ fn window(plan: &Plan) -> Option<(Gpa, Size)> {
     })
 }
 
-fn window_value(start: Gpa, size: Size) -> String {
-    format!("mem=[start={:#x},size={:#x}]", start.get(), size.bytes())
+/// Value of `--pci`: what the user said, with the window where the plan has it.
+fn pci(plan: &Plan) -> Result<Option<String>, Unsupported> {
+    let arch = plan.guest.arch;
+    let said = PciOption::read(&plan.guest.machine, arch)
+        .map_err(|refusal| Unsupported::new(refusal.text, "plan again with --machine corrected"))?;
+    let turned = window(plan).map(|(start, size)| PciRange { start, size: Some(size) });
+    let space = if arch == Arch::X86_64 { "ecam" } else { "cam" };
+    let range = |name: &str, range: PciRange| {
+        let size = range.size.map_or_else(String::new, |size| format!(",size={:#x}", size.bytes()));
+        format!("{name}=[start={:#x}{size}]", range.start.get())
+    };
+    let mem = turned.or(said.mem).map(|mem| range("mem", mem));
+    let configuration = said.configuration.map(|configuration| range(space, configuration));
+    let words: Vec<String> = mem.into_iter().chain(configuration).collect();
+    Ok((!words.is_empty()).then(|| words.join(",")))
 }

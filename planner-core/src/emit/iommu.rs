@@ -1,4 +1,4 @@
-//! What QEMU asks of a guest with an IOMMU, by version, and which passed devices share an SMMU.
+//! What QEMU asks of a guest with an IOMMU, by version.
 
 use super::Unsupported;
 use super::machine::Machine;
@@ -18,22 +18,8 @@ const IOMMUFD_SINCE: Version = Version::new(9, 0);
 pub(super) const GRANULE_SINCE: Version = Version::new(9, 0);
 /// hw/arm/smmuv3.c: `accel=on` of arm-smmuv3; 11.1.3 has it, 10.0.13 lacks even the device.
 const ACCELERATED_SMMU_SINCE: Version = Version::new(11, 0);
-/// A PCI bus has so many places for root ports (PCI Local Bus Specification 3.0, 3.2.2.3.1).
-const SLOTS_OF_BUS: usize = 32;
-/// The host bridge has one of the places of the root bus.
-pub(super) const PLACES_OF_ROOT_BUS: usize = SLOTS_OF_BUS - 1;
-
 /// A passed device and its number, which names it.
 pub(super) type Passed = (usize, PciAddress);
-
-/// Passed devices behind one SMMU of the guest, on a PCIe expander bridge of their own.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct SmmuGroup {
-    /// Bus number of the expander; each root port has the next.
-    pub(super) bus_number: u8,
-    /// The devices.
-    pub(super) devices: Vec<Passed>,
-}
 
 /// The passed devices with their numbers.
 pub(super) fn passed(plan: &Plan) -> Vec<Passed> {
@@ -75,6 +61,13 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
             // hw/arm/smmuv3-accel.c: "vfio-pci endpoint devices without an iommufd backend not allowed".
             Err(Unsupported::new("an accelerated SMMUv3 needs iommufd", "plan again with iommufd"))
         }
+        Viommu::SmmuV3 if plan.needed_bits > 48 => {
+            let because = format!(
+                "an SMMUv3 of QEMU reaches 48 bits of guest-physical address, and the guest needs {}",
+                plan.needed_bits
+            );
+            Err(Unsupported::new(because, "plan again with less memory or a smaller PCI window"))
+        }
         Viommu::SmmuV3 => needs(plan, ACCELERATED_SMMU_SINCE, "arm-smmuv3 with accel=on"),
     }
 }
@@ -86,70 +79,8 @@ pub(super) fn pc_width(plan: &Plan) -> u8 {
     if plan.needed_bits > 39 { 48 } else { 39 }
 }
 
-/// Devices of one bus of the host share an SMMU: the guest's SMMU must stand for one of the host's, and a host has at
-/// most one in front of a bus. Bus numbers are packed down from 255, so that those below stay with the machine's own
-/// root bus.
-pub(super) fn smmu_groups(plan: &Plan) -> Result<Vec<SmmuGroup>, Unsupported> {
-    groups_of(&passed(plan))
-}
-
-fn groups_of(devices: &[Passed]) -> Result<Vec<SmmuGroup>, Unsupported> {
-    let too_many =
-        || Unsupported::new("the passed devices need more PCI buses than there are", "pass fewer devices");
-    let bus = |device: &Passed| (device.1.segment(), device.1.bus());
-    let mut end: usize = 256;
-    let mut groups = Vec::new();
-    for devices in devices.chunk_by(|a, b| bus(a) == bus(b)) {
-        if devices.len() > SLOTS_OF_BUS {
-            let because = format!(
-                "{} passed devices share a bus of the host, and an SMMU takes {SLOTS_OF_BUS}",
-                devices.len()
-            );
-            return Err(Unsupported::new(because, "pass fewer devices"));
-        }
-        end = end.checked_sub(devices.len().saturating_add(1)).filter(|&end| end > 0).ok_or_else(too_many)?;
-        let bus_number = u8::try_from(end).map_err(|_| too_many())?;
-        if groups.len() == PLACES_OF_ROOT_BUS {
-            let because = format!(
-                "the passed devices need more than {PLACES_OF_ROOT_BUS} SMMUs, one for each bus of the host"
-            );
-            return Err(Unsupported::new(because, "pass fewer devices"));
-        }
-        groups.push(SmmuGroup { bus_number, devices: devices.to_vec() });
-    }
-    Ok(groups)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(devices: &[&str]) -> Result<Vec<(u8, usize)>, Unsupported> {
-        let devices: Vec<Passed> = devices.iter().map(|text| text.parse().unwrap()).enumerate().collect();
-        Ok(groups_of(&devices)?.into_iter().map(|group| (group.bus_number, group.devices.len())).collect())
-    }
-
-    #[test]
-    fn an_expander_has_a_bus_for_itself_and_one_for_each_port() {
-        assert_eq!(numbers(&[]).unwrap(), []);
-        assert_eq!(numbers(&["0000:01:00.0"]).unwrap(), [(254, 1)]);
-        let three = ["0000:01:00.0", "0000:01:00.1", "0001:01:00.0"];
-        assert_eq!(numbers(&three).unwrap(), [(253, 2), (251, 1)]);
-    }
-
-    #[test]
-    fn more_devices_than_buses_are_refused() {
-        let many: Vec<String> = (0..200).map(|bus| format!("0000:{bus:02x}:00.0")).collect();
-        let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(numbers(many.get(..31).unwrap()).unwrap().last(), Some(&(194, 1)));
-        assert!(numbers(many.get(..32).unwrap()).is_err());
-        let eight_each: Vec<String> = (0..240).map(|n| format!("0000:{:02x}:00.{}", n / 8, n % 8)).collect();
-        let eight_each: Vec<&str> = eight_each.iter().map(String::as_str).collect();
-        assert_eq!(numbers(eight_each.get(..224).unwrap()).unwrap().last(), Some(&(4, 8)));
-        assert!(numbers(&eight_each).is_err());
-        let one_bus: Vec<String> = (0..33).map(|n| format!("0000:01:{:02x}.{}", n / 8, n % 8)).collect();
-        let one_bus: Vec<&str> = one_bus.iter().map(String::as_str).collect();
-        assert!(numbers(&one_bus).is_err());
-        assert!(numbers(one_bus.get(..32).unwrap()).is_ok());
-    }
+/// Width of the addresses that an accelerated SMMU hands to the host's second stage, where QEMU's own 44 bits (oas=auto;
+/// hw/arm/smmuv3-accel.c, smmuv3_accel_idr_override) do not reach what the guest has.
+pub(super) fn output_width(plan: &Plan) -> Option<u8> {
+    (plan.needed_bits > 44).then_some(48)
 }

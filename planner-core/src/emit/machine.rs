@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::Unsupported;
 use super::parts::{needs, needs_firmware, one_line};
+use super::{Unsupported, expander};
 use crate::addr::Gpa;
 use crate::facts::Arch;
 use crate::plan::Plan;
@@ -13,6 +13,9 @@ use crate::vmm::{Knob, RegionKind};
 
 /// hw/arm/virt.c, virt_set_highmem_mmio_size: in QEMU 10.0, not in 9.2.
 const HIGHMEM_MMIO_SIZE_SINCE: Version = Version::new(10, 0);
+
+/// The machine's option for the size of its 64-bit PCI window.
+pub(super) const HIGH_MMIO_SIZE: &str = "highmem-mmio-size";
 
 /// The machine of a QEMU plan: its type and its options, in the order that the user gave them.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,7 +52,7 @@ impl Machine {
         Ok(match knob {
             Knob::HighMmioSize { size } => {
                 needs(plan, HIGHMEM_MMIO_SIZE_SINCE, "highmem-mmio-size=")?;
-                self.push("highmem-mmio-size", &with_unit(*size));
+                self.push(HIGH_MMIO_SIZE, &with_unit(*size));
                 Some(window_reason(plan, *size))
             }
             Knob::MaxRamBelow4g { limit } => {
@@ -67,6 +70,7 @@ impl Machine {
             | Knob::LowMmioWindow { .. }
             | Knob::MmioHole { .. }
             | Knob::MaxPhysBits { .. }
+            | Knob::PciSegments { .. }
             | Knob::Window { .. }
             | Knob::PeerDmaOff => {
                 let because = format!("QEMU has no option for {knob:?}, which the plan sets");
@@ -114,6 +118,11 @@ impl Machine {
     /// Whether the option is switched off, in any of QEMU's words for it (util/cutils.c, qapi_bool_parse).
     pub(super) fn is_off(&self, name: &str) -> bool {
         matches!(self.get(name), Some("off" | "no" | "false" | "n"))
+    }
+
+    /// Whether the guest needs ACPI tables, and on Arm with them UEFI firmware.
+    pub(super) fn wants_firmware(&self, plan: &Plan) -> bool {
+        needs_firmware(plan) || plan.guest.arch == Arch::Aarch64 && expander::any(plan, self)
     }
 
     /// The accelerator, unless the machine's own options choose it: KVM runs the host's instruction set only.
@@ -200,12 +209,10 @@ pub(super) fn with_unit(size: Size) -> String {
     if text.ends_with(|c: char| c.is_ascii_digit()) { text + "B" } else { text }
 }
 
-/// The host bridge of a PC, as QEMU and libvirt call it (hw/pci-host/q35.c, hw/pci-host/i440fx.c).
+/// The host bridge of a PC, as QEMU calls it (hw/pci-host/q35.c, hw/pci-host/i440fx.c).
 pub(super) struct HostBridge {
     /// QEMU's type.
     pub(super) qemu: &'static str,
-    /// libvirt's model of the controller.
-    pub(super) libvirt: &'static str,
     /// Size of its 64-bit window.
     pub(super) window: Size,
 }
@@ -218,8 +225,8 @@ pub(super) fn pci_hole(plan: &Plan, machine: &Machine) -> Result<Option<HostBrid
     });
     let Some(window) = size else { return Ok(None) };
     match machine.family() {
-        "q35" => Ok(Some(HostBridge { qemu: "q35-pcihost", libvirt: "pcie-root", window })),
-        "pc" => Ok(Some(HostBridge { qemu: "i440FX-pcihost", libvirt: "pci-root", window })),
+        "q35" => Ok(Some(HostBridge { qemu: "q35-pcihost", window })),
+        "pc" => Ok(Some(HostBridge { qemu: "i440FX-pcihost", window })),
         other => {
             let because = format!("the machine {other} has no pci-hole64-size");
             Err(Unsupported::new(because, "plan again with --machine q35"))

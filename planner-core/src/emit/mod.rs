@@ -12,6 +12,7 @@ mod boot;
 mod cloud_hypervisor;
 mod crosvm;
 mod custom;
+mod expander;
 mod firecracker;
 mod iommu;
 mod kernel_parameters;
@@ -25,6 +26,7 @@ mod xen;
 mod xen_dom0less;
 
 pub use kernel_parameters::kernel_parameters;
+pub use libvirt::{LibvirtFeature, LibvirtVersions, libvirt_versions};
 
 use std::fmt;
 
@@ -43,7 +45,7 @@ words! {
         Qemu = "qemu",
         /// A file for QEMU's `-readconfig`, and the shell command that uses it.
         QemuReadconfig = "qemu-readconfig",
-        /// A libvirt domain in XML.
+        /// A libvirt domain in XML, for the libvirt that the guest names, or the newest that is known.
         Libvirt = "libvirt",
         /// A shell command that runs kvmtool.
         Kvmtool = "kvmtool",

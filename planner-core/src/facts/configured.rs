@@ -32,6 +32,10 @@ pub struct ConfiguredFacts {
     pub address_bits: Option<u8>,
     /// Size of the 64-bit PCI window, for machines that take it outside their own options.
     pub pci_window: Option<Size>,
+    /// Size of the 32-bit PCI window likewise.
+    pub low_window: Option<Size>,
+    /// Whether BARs are mapped for traffic between passed devices, if it was said.
+    pub peer_dma: Option<bool>,
     /// Memory beyond the boot memory, in the order in which the VMM plugs it in.
     pub modules: Vec<ModuleFact>,
     /// SMMUs that are devices of their own, each as the option was written.

@@ -55,6 +55,9 @@ pub struct GuestFacts {
     /// Further guest-physical addresses to keep clear of RAM.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub avoid: Vec<AvoidFact>,
+    /// The version of libvirt that a domain is written for, where libvirt runs the VMM; the newest known if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<Version>,
 }
 
 words! {

@@ -40,4 +40,7 @@ crate::diag::diagnostic_codes! {
     NO_DEVICE = "G012" Note "no device is passed through"
         "Without a passed-through device the host's IOMMU reserves nothing in the guest. The plan is what the VMM \
          does by itself; `policy portable` plans for every device of the host.";
+    NUMA_TWICE = "G018" Error "two NUMA nodes of one number"
+        "Each node has a number of its own, by which processors and memory find it. Cloud Hypervisor takes a node without \
+         `guest_numa_id=` for node 0.";
 }

@@ -60,6 +60,9 @@ pub struct GuestSpec {
     pub ipa_bits: Option<u8>,
     /// Addresses to keep clear of RAM.
     pub avoid: Vec<Span<Gpa>>,
+    /// The version of libvirt that a domain is written for; the newest known if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub libvirt: Option<Version>,
 }
 
 impl GuestSpec {

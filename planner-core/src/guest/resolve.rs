@@ -60,6 +60,7 @@ pub fn resolve(facts: &GuestFacts, host: &Host) -> (Option<GuestSpec>, Vec<Diagn
         policy: facts.policy.unwrap_or(LayoutPolicy::HostFit),
         ipa_bits: facts.ipa_bits.or(host.ipa_bits),
         avoid: facts.avoid.iter().map(|avoid| avoid.span).collect::<Vec<Span<_>>>(),
+        libvirt: facts.libvirt,
     };
     let usable = !crate::diag::has_errors(&found);
     (usable.then_some(spec), found)
@@ -116,8 +117,12 @@ fn check_numa(facts: &GuestFacts, memory: Size, vcpus: u32, pages: PageSize, fou
         found.push(Diagnostic::new(&codes::NUMA_SUM, first.origin.clone(), message));
     }
     let align = pages.size().max(MODULE_ALIGN);
-    let mut taken = BTreeSet::new();
+    let (mut taken, mut numbers) = (BTreeSet::new(), BTreeSet::new());
     for node in &facts.numa {
+        if !numbers.insert(node.node) {
+            let message = format!("there are two NUMA nodes {}", node.node);
+            found.push(Diagnostic::new(&codes::NUMA_TWICE, node.origin.clone(), message));
+        }
         if align.round_down(node.memory.bytes()) != node.memory.bytes() {
             let message = format!("NUMA node {} has {}, no multiple of {align}", node.node, node.memory);
             found.push(Diagnostic::new(&codes::NUMA_PAGES, node.origin.clone(), message));

@@ -2,6 +2,7 @@
 //!
 //! The guest's firmware or kernel places BARs, not the VMM; what can be said beforehand is whether they fit.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::addr::{Address, Gpa, Span};
@@ -35,6 +36,8 @@ pub struct BarDemand {
     pub low: Vec<Bar>,
     /// 64-bit prefetchable BARs.
     pub high: Vec<Bar>,
+    /// The passed functions, with BARs or without.
+    pub functions: Vec<PciAddress>,
 }
 
 impl BarDemand {
@@ -43,6 +46,7 @@ impl BarDemand {
     pub fn new(passed: &[&Device]) -> Self {
         let mut demand = Self::default();
         for device in passed {
+            demand.functions.push(device.address);
             for fact in device.bars.iter().filter(|bar| bar.index < 6 && bar.kind != BarKind::Io) {
                 let bar = Bar { size: fact.size, device: device.address, index: fact.index };
                 if fact.kind == BarKind::Mem64 && fact.prefetchable {
@@ -55,6 +59,24 @@ impl BarDemand {
         demand.low.sort_by_key(|bar| (std::cmp::Reverse(bar.size), bar.device, bar.index));
         demand.high.sort_by_key(|bar| (std::cmp::Reverse(bar.size), bar.device, bar.index));
         demand
+    }
+
+    /// What each function wants, in the order of the functions.
+    fn by_function(&self) -> Vec<(PciAddress, Self)> {
+        let mut own: BTreeMap<PciAddress, Self> = BTreeMap::new();
+        for &bar in &self.low {
+            own.entry(bar.device).or_default().low.push(bar);
+        }
+        for &bar in &self.high {
+            own.entry(bar.device).or_default().high.push(bar);
+        }
+        let wanted = |&function| (function, own.get(&function).cloned().unwrap_or_default());
+        self.functions.iter().map(wanted).collect()
+    }
+
+    /// The largest of its BARs.
+    fn biggest(&self) -> Option<Bar> {
+        self.low.iter().chain(&self.high).copied().max_by_key(|bar| (bar.size, std::cmp::Reverse(*bar)))
     }
 
     /// Whether there is nothing to place.
@@ -73,11 +95,13 @@ impl fmt::Display for BarDemand {
     }
 }
 
-/// A BAR for which no window of the map has room.
+/// What finds no room.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NoRoom {
-    /// The BAR.
-    pub bar: Bar,
+pub enum NoRoom {
+    /// No window of the map has room for this BAR.
+    Bar(Bar),
+    /// No PCI segment has a place for this function, or none that has one has room for its BARs.
+    Function(PciAddress),
 }
 
 /// Whether the windows of a map have room for the BARs.
@@ -85,13 +109,16 @@ pub struct NoRoom {
 /// # Errors
 /// The first BAR, biggest first, that finds no room.
 pub fn fit(demand: &BarDemand, map: &MemoryMap) -> Result<(), NoRoom> {
+    if !map.segments.is_empty() {
+        return segments(demand, map).map(drop);
+    }
     let windows =
         |kind| map.regions.iter().filter(move |region| region.kind == kind).map(|region| region.span);
     let mut low = Windows { free: windows(RegionKind::Mmio32).collect() };
     let mut high = Windows { free: windows(RegionKind::Mmio64).collect() };
     for &bar in &demand.high {
         if !high.take(bar.size.max(BRIDGE_WINDOW)) && !low.take(bar.size.max(BRIDGE_WINDOW)) {
-            return Err(NoRoom { bar });
+            return Err(NoRoom::Bar(bar));
         }
     }
     // Small BARs of one device share a bridge window.
@@ -100,48 +127,153 @@ pub fn fit(demand: &BarDemand, map: &MemoryMap) -> Result<(), NoRoom> {
         if bar.size < BRIDGE_WINDOW {
             rest = rest.checked_add(bar.size).unwrap_or(rest);
         } else if !low.take(bar.size) {
-            return Err(NoRoom { bar });
+            return Err(NoRoom::Bar(bar));
         }
     }
     let rest = BRIDGE_WINDOW.round_up(rest.bytes()).map_or(rest, Size::from_bytes);
     match demand.low.first() {
-        Some(&bar) if !rest.is_zero() && !low.take_unaligned(rest) => Err(NoRoom { bar }),
+        Some(&bar) if !rest.is_zero() && !low.take_unaligned(rest) => Err(NoRoom::Bar(bar)),
         _ => Ok(()),
     }
 }
 
-/// What emulated devices may take of the end of a window before passed ones get theirs: Cloud Hypervisor gives a virtio
-/// device 512 KiB (virtio-devices/src/transport/pci_device.rs, `CAPABILITY_BAR_SIZE`), and a bus has 32 of them.
+/// The PCI segment of each passed function, in the order of [`BarDemand::functions`], for a VMM whose segments have no
+/// bridges; empty for others. The function with the biggest BAR goes to the first segment that has room, and so on.
+///
+/// # Errors
+/// The first BAR or function, biggest first, that finds no room.
+pub fn segments(demand: &BarDemand, map: &MemoryMap) -> Result<Vec<u16>, NoRoom> {
+    let mut rooms = rooms(map);
+    if rooms.is_empty() {
+        return Ok(Vec::new());
+    }
+    let own = demand.by_function();
+    let mut order: Vec<usize> = (0..own.len()).collect();
+    let size = |index: &usize| own.get(*index).and_then(|(_, wanted)| wanted.biggest()).map(|bar| bar.size);
+    order.sort_by_key(|index| (std::cmp::Reverse(size(index)), *index));
+    let mut placed: Vec<(usize, u16)> = Vec::new();
+    for index in order {
+        let Some((function, wanted)) = own.get(index) else { continue };
+        let at = rooms.iter_mut().position(|room| room.take(wanted));
+        let segment = at.and_then(|at| u16::try_from(at).ok());
+        placed.push((index, segment.ok_or_else(|| no_room(*function, wanted, &rooms))?));
+    }
+    placed.sort_unstable();
+    Ok(placed.into_iter().map(|(_, segment)| segment).collect())
+}
+
+/// What is left of a PCI segment.
+struct Room {
+    functions: u32,
+    low: Windows,
+    high: Windows,
+}
+
+fn rooms(map: &MemoryMap) -> Vec<Room> {
+    let windows = |kind, index: usize| Windows {
+        free: map
+            .regions
+            .iter()
+            .filter(|region| region.kind == kind)
+            .nth(index)
+            .map(|region| region.span)
+            .into_iter()
+            .collect(),
+    };
+    let room = |(index, &functions): (usize, &u32)| Room {
+        functions,
+        low: windows(RegionKind::Mmio32, index),
+        high: windows(RegionKind::Mmio64, index),
+    };
+    map.segments.iter().enumerate().map(room).collect()
+}
+
+impl Room {
+    /// Takes what a function wants, or nothing.
+    fn take(&mut self, demand: &BarDemand) -> bool {
+        let Some(left) = self.functions.checked_sub(1) else { return false };
+        let (mut low, mut high) = (self.low.clone(), self.high.clone());
+        let highs =
+            demand.high.iter().all(|bar| high.take(bar.size.max(PAGE)) || low.take(bar.size.max(PAGE)));
+        let fits = highs && demand.low.iter().all(|bar| low.take(bar.size.max(PAGE)));
+        if fits {
+            *self = Self { functions: left, low, high };
+        }
+        fits
+    }
+}
+
+/// The biggest BAR of the function, or the function where every bus is full.
+fn no_room(function: PciAddress, wanted: &BarDemand, rooms: &[Room]) -> NoRoom {
+    let full = rooms.iter().all(|room| room.functions == 0);
+    wanted.biggest().filter(|_| !full).map_or(NoRoom::Function(function), NoRoom::Bar)
+}
+
+/// The least that a BAR takes where it is mapped for the guest (pci/src/vfio.rs, `allocate_bars`: a page).
+const PAGE: Size = Size::kib(4);
+
+/// What emulated devices may take of the end of a window before passed ones get theirs: Cloud Hypervisor puts the BAR of a
+/// virtio device at a multiple of 8 MiB since 53.0 (virtio-devices/src/transport/pci_device.rs; pull request 8205), and a bus
+/// has 32 devices. A described VMM is taken to put them where Cloud Hypervisor did before, 512 KiB each.
+const EMULATED_ON_SEGMENTS: Size = Size::mib(256);
 const EMULATED: Size = Size::mib(16);
 
 /// Where the BARs come to lie, as far as the VMM hands them out itself; nothing where the guest does.
 #[must_use]
 pub fn handed_out(demand: &BarDemand, map: &MemoryMap) -> Vec<Span<Gpa>> {
-    let window = |kind| map.regions.iter().find(|region| region.kind == kind).map(|region| region.span);
-    let (low, high) = (window(RegionKind::Mmio32), window(RegionKind::Mmio64));
     match map.bar_order {
         BarOrder::Guest => Vec::new(),
-        BarOrder::FromStart => low.and_then(|window| bumped(demand, window)).into_iter().collect(),
-        BarOrder::FromEnd => {
-            // A 64-bit BAR that is not prefetchable counts as low, and Cloud Hypervisor puts it high.
-            let all: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
-            let low = low.and_then(|window| sunk(&demand.low, window));
-            low.into_iter().chain(high.and_then(|window| sunk(&all, window))).collect()
+        BarOrder::FromStart => {
+            let low = map.regions.iter().find(|region| region.kind == RegionKind::Mmio32);
+            low.and_then(|window| bumped(demand, window.span)).into_iter().collect()
+        }
+        BarOrder::FromEnd => by_segment(demand, map)
+            .iter()
+            .enumerate()
+            .flat_map(|(segment, demand)| from_end(demand, map, segment))
+            .collect(),
+    }
+}
+
+/// What is wanted of each segment; all of the first where there are no segments, or not all find room.
+fn by_segment(demand: &BarDemand, map: &MemoryMap) -> Vec<BarDemand> {
+    let Ok(segments) = segments(demand, map) else { return vec![demand.clone()] };
+    if map.segments.len() < 2 {
+        return vec![demand.clone()];
+    }
+    let mut all = vec![BarDemand::default(); map.segments.len()];
+    for ((_, own), segment) in demand.by_function().into_iter().zip(segments) {
+        if let Some(wanted) = all.get_mut(usize::from(segment)) {
+            wanted.low.extend(own.low);
+            wanted.high.extend(own.high);
         }
     }
+    all
+}
+
+fn from_end(demand: &BarDemand, map: &MemoryMap, segment: usize) -> impl Iterator<Item = Span<Gpa>> {
+    let window = |kind| {
+        map.regions.iter().filter(move |region| region.kind == kind).nth(segment).map(|region| region.span)
+    };
+    let emulated = if map.segments.is_empty() { EMULATED } else { EMULATED_ON_SEGMENTS };
+    // A 64-bit BAR that is not prefetchable counts as low, and Cloud Hypervisor puts it high.
+    let all: Vec<Bar> = demand.low.iter().chain(&demand.high).copied().collect();
+    let low = window(RegionKind::Mmio32).and_then(|window| sunk(&demand.low, window, emulated));
+    low.into_iter().chain(window(RegionKind::Mmio64).and_then(|window| sunk(&all, window, emulated)))
 }
 
 /// The part of a window that BARs take when they are handed out one below the other from its end, each at a multiple of
 /// its size (vm-allocator/src/address.rs, `first_available_range`); all of it when they do not fit.
-fn sunk(bars: &[Bar], window: Span<Gpa>) -> Option<Span<Gpa>> {
+fn sunk(bars: &[Bar], window: Span<Gpa>, emulated: Size) -> Option<Span<Gpa>> {
     let mut bars = bars.to_vec();
     bars.sort_by_key(|bar| (bar.device, bar.index));
     bars.first()?;
-    let top = window.last().get().checked_sub(EMULATED.bytes())?;
-    let start = bars.iter().try_fold(top, |end, bar| {
+    let top = window.last().get().checked_sub(emulated.bytes());
+    let below = |end: u64, bar: &Bar| {
         let start = end.checked_add(1)?.checked_sub(bar.size.bytes())?;
         bar.size.round_down(start).checked_sub(1)
-    });
+    };
+    let start = top.and_then(|top| bars.iter().try_fold(top, below));
     let start = start.and_then(|end| end.checked_add(1)).filter(|&start| start >= window.first().get());
     let start = start.unwrap_or(window.first().get());
     Span::of(start, window.last().get())
@@ -178,6 +310,7 @@ pub fn windows_in_words(map: &MemoryMap) -> String {
 }
 
 /// Free space of windows of one kind.
+#[derive(Clone)]
 struct Windows {
     free: SpanSet<Gpa>,
 }

@@ -1,5 +1,6 @@
 //! The answer written down: pieces of RAM with their nodes, the whole memory map, and why each lies where it lies.
 
+use super::bars;
 use super::place::{GUEST_BLOCK, Solution};
 use super::problem::{Constraint, Demand, Problem, rule_reason};
 use super::{PieceKind, Placed, PlacedRegion, Plan, RamPiece, Reason, Verdict, VmmSummary, rules};
@@ -31,11 +32,13 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
         ram,
         hotplug: solution.choice.hotplug,
         regions,
+        segments: segments(problem, &map),
         disabled: map.disabled,
         knobs: solution.choice.knobs,
         max_memory: map.max_memory,
         slots: map.slots,
         needed_bits: map.needed_bits,
+        passed: problem.passed.clone(),
         msi_window: problem.msi.clone(),
         host_settings: problem.host_settings.clone(),
         warnings: problem.warnings.clone(),
@@ -46,6 +49,14 @@ pub fn write_down(problem: &Problem, solution: Solution) -> Plan {
     }
     add_warnings(problem, &mut plan);
     plan
+}
+
+/// The segment of each passed function, where there is more than one.
+fn segments(problem: &Problem, map: &MemoryMap) -> Vec<u16> {
+    if map.segments.len() < 2 {
+        return Vec::new();
+    }
+    bars::segments(&problem.bars, map).unwrap_or_default()
 }
 
 fn warn_of_bits(plan: &mut Plan) {
@@ -144,7 +155,13 @@ fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
     let turned = match region.kind {
         RegionKind::Mmio64 | RegionKind::Mmio32 if knobs.iter().any(named) => true,
         RegionKind::Mmio64 => knobs.iter().any(|knob| {
-            matches!(knob, Knob::HighMmioSize { .. } | Knob::PciHole64Size { .. } | Knob::MaxPhysBits { .. })
+            matches!(
+                knob,
+                Knob::HighMmioSize { .. }
+                    | Knob::PciHole64Size { .. }
+                    | Knob::MaxPhysBits { .. }
+                    | Knob::PciSegments { .. }
+            )
         }),
         RegionKind::Mmio32 => knobs.iter().any(|knob| {
             matches!(
@@ -153,6 +170,7 @@ fn placed_by(region: &MapRegion, knobs: &[Knob]) -> Placed {
                     | Knob::LowMmioSize { .. }
                     | Knob::LowMmioWindow { .. }
                     | Knob::MmioHole { .. }
+                    | Knob::PciSegments { .. }
             )
         }),
         RegionKind::Hotplug | RegionKind::DeviceMemory => true,

@@ -7,6 +7,7 @@
 pub mod bars;
 pub mod conflict;
 pub mod layout;
+pub(crate) mod passed;
 pub mod place;
 pub mod problem;
 pub mod rules;
@@ -21,6 +22,7 @@ use crate::facts::Arch;
 use crate::facts::guest::VmmKind;
 use crate::guest::GuestSpec;
 use crate::host::Host;
+use crate::ids::PciAddress;
 use crate::kernel::ReservedReport;
 use crate::size::{PageSize, Size};
 use crate::version::{KernelVersion, Version};
@@ -121,6 +123,19 @@ pub struct RamPiece {
     pub host_node: Option<u32>,
 }
 
+/// A passed device, with what of its place on the host the guest can be told.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct PassedDevice {
+    /// Its address on the host.
+    pub address: PciAddress,
+    /// Name of the host's IOMMU in front of it, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iommu: Option<String>,
+    /// NUMA node of the host that it belongs to, if known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_node: Option<u32>,
+}
+
 /// Where MSIs of the passed devices go.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MsiPlan {
@@ -207,6 +222,9 @@ pub struct Plan {
     pub hotplug: Vec<Span<Gpa>>,
     /// The whole memory map, ascending by start.
     pub regions: Vec<PlacedRegion>,
+    /// PCI segment of each passed function, in the order of the guest's; empty where there is one segment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<u16>,
     /// Regions that the VMM leaves out.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub disabled: Vec<Disabled>,
@@ -221,6 +239,9 @@ pub struct Plan {
     pub slots: Option<u32>,
     /// Guest-physical address bits that the map needs.
     pub needed_bits: u8,
+    /// The passed devices, ascending by address.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passed: Vec<PassedDevice>,
     /// Where MSIs go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub msi_window: Option<MsiPlan>,

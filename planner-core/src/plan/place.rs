@@ -126,7 +126,10 @@ pub(super) fn bar_room(request: &Request, demand: &BarDemand) -> String {
         by_itself(request, &[]).ok().and_then(|map| bars::fit(demand, &map).err().map(|no| (no, map)));
     match tight {
         None => format!("the BARs of the passed devices ({demand}) need room in the PCI windows of {name}"),
-        Some((NoRoom { bar }, map)) => format!(
+        Some((NoRoom::Function(function), _)) => {
+            format!("{function} finds no room on the PCI segments of {name}, each of which is one bus")
+        }
+        Some((NoRoom::Bar(bar), map)) => format!(
             "BAR {} of {} ({}) finds no room in the PCI windows of {name}: {}",
             bar.index,
             bar.device,

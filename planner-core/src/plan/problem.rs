@@ -1,7 +1,7 @@
 //! The problem: what RAM must keep out of, what the VMM can do, and what forbids the whole undertaking.
 
 use super::bars::BarDemand;
-use super::{DoorbellPlan, HostSummary, MsiPlan, Reason, VmmOption, rules};
+use super::{DoorbellPlan, HostSummary, MsiPlan, PassedDevice, Reason, VmmOption, passed, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::guest::{HazardPolicy, LayoutPolicy, Viommu};
@@ -56,6 +56,8 @@ pub struct Problem {
     pub blockers: Vec<Reason>,
     /// Settings of the host without which the kernel refuses.
     pub host_settings: Vec<VmmOption>,
+    /// The passed devices.
+    pub passed: Vec<PassedDevice>,
     /// BARs of the passed devices.
     pub bars: BarDemand,
     /// Where MSIs of the passed devices go.
@@ -93,12 +95,14 @@ impl Problem {
             constraints: Vec::new(),
             blockers: Vec::new(),
             host_settings: Vec::new(),
+            passed: passed.iter().map(|device| passed::of(host, device)).collect(),
             bars: BarDemand::new(&passed),
             msi: None,
             tolerated: Vec::new(),
             warnings: Vec::new(),
         };
         problem.check_devices(host, reserved, &passed);
+        problem.blockers.extend(passed::refuse_nesting(host, reserved.kernel, guest));
         problem.check_vmm(&passed);
         problem.check_driver(host);
         let groups = groups_of_interest(host, reserved, guest, &passed);

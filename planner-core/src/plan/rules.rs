@@ -83,6 +83,11 @@ rules! {
     VIOMMU = "P-VIOMMU", "RAM keeps clear of reserved regions although the guest has a vIOMMU",
         "Until the guest's driver takes over, and for good with nested translation, all RAM is mapped one to one. Only \
          virtio-iommu with boot-bypass=off would lift this.";
+    NESTED = "P-NESTED", "an SMMUv3 of the guest nests in an SMMUv3 of the host, through iommufd",
+        "Passed devices behind it are translated by the host's SMMU: the guest's page tables in stage 1, the host's in stage 2 \
+         (QEMU, hw/arm/smmuv3-accel.c). The host needs an SMMUv3 with both stages, the kernel CONFIG_ARM_SMMU_V3_IOMMUFD; \
+         whether an SMMUv3 has both stages is not in what the planner reads, and QEMU tells when it starts. Say `iommufd \
+         yes`; on other hosts `viommu virtio`.";
     ANYWHERE = "P-ANYWHERE", "any place",
         "Stands in for a VMM's own rule when the planner asks what would be possible without it.";
     OVERRUN = "P-MSIOVERRUN", "RAM keeps out of doorbell pages behind the MSI window",

@@ -70,8 +70,9 @@ pub fn oldest(kind: VmmKind) -> Version {
         // Before 7.0 the high regions of arm `virt` were not compared with the address bits.
         VmmKind::Qemu => Version::new(7, 0),
         VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
-        // The layout files of the trees before were not compared.
-        VmmKind::CloudHypervisor => Version::new(45, 0),
+        // Weights of segments came with 39.0, and no release notes since tell of another memory map. Before 34.0 huge pages
+        // were cut at the hole.
+        VmmKind::CloudHypervisor => Version::new(39, 0),
         // PCI, and with it the 64-bit window, came with 1.13.
         VmmKind::Firecracker => Version::new(1, 13),
         // direct-map came with 4.17, and the trees before were not compared.
@@ -96,8 +97,10 @@ pub fn known() -> &'static [Known] {
         row(Kvmtool, Arch::Riscv64, ""),
         row(Crosvm, Arch::Aarch64, ""),
         row(Crosvm, Arch::X86_64, ""),
+        row(Crosvm, Arch::Riscv64, ""),
         row(CloudHypervisor, Arch::Aarch64, ""),
         row(CloudHypervisor, Arch::X86_64, ""),
+        row(CloudHypervisor, Arch::Riscv64, ""),
         row(Firecracker, Arch::Aarch64, ""),
         row(Firecracker, Arch::X86_64, ""),
         row(Openvmm, Arch::Aarch64, "linux"),
@@ -120,8 +123,8 @@ pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities
     match kind {
         VmmKind::Qemu => qemu(version, arch),
         VmmKind::Kvmtool => kvmtool(arch),
-        VmmKind::Crosvm => crosvm(),
-        VmmKind::CloudHypervisor => cloud_hypervisor(version),
+        VmmKind::Crosvm => crosvm(arch),
+        VmmKind::CloudHypervisor => cloud_hypervisor(version, arch),
         VmmKind::Firecracker => Capabilities { has_mmio64: true, ..NOTHING },
         VmmKind::Openvmm => openvmm(),
         VmmKind::Xen => xen(arch),
@@ -243,22 +246,34 @@ fn kvmtool(arch: Arch) -> Capabilities {
     }
 }
 
-/// BARs of PCI devices are not mapped into the IOMMU (devices/src/pci/vfio_pci.rs).
-fn crosvm() -> Capabilities {
+/// BARs of PCI devices are not mapped into the IOMMU (devices/src/pci/vfio_pci.rs). On riscv64 the device tree knows no
+/// IOMMU and nothing can be moved (riscv64/src/lib.rs, `Error::PciMemNotConfigurable`).
+fn crosvm(arch: Arch) -> Capabilities {
+    let knobs = match arch {
+        Arch::Aarch64 => vec!["--pci mem=[start=,size=]", "--pci cam=[start=]"],
+        Arch::X86_64 => vec!["--pci mem=[start=,size=]", "--pci ecam=[start=,size=]"],
+        Arch::Riscv64 => vec![],
+    };
     Capabilities {
         passthrough: true,
-        moves_mmio32: true,
+        moves_mmio32: arch != Arch::Riscv64,
         has_mmio64: true,
-        viommus: &[Viommu::None, Viommu::Virtio],
-        knobs: vec!["--pci mem=[start=,size=]"],
+        viommus: if arch == Arch::Riscv64 { &[Viommu::None] } else { &[Viommu::None, Viommu::Virtio] },
+        knobs,
         ..NOTHING
     }
 }
 
-/// A BAR that cannot be mapped ends the VMM (pci/src/vfio.rs, `map_mmio_regions`).
-fn cloud_hypervisor(version: Version) -> Capabilities {
+/// A BAR that cannot be mapped ends the VMM (pci/src/vfio.rs, `map_mmio_regions`). On riscv64 the device tree names no
+/// virtio-iommu (arch/src/riscv64/fdt.rs).
+fn cloud_hypervisor(version: Version, arch: Arch) -> Capabilities {
     let modern = version >= super::cloud_hypervisor::IOMMUFD_SINCE;
-    let mut knobs = vec!["--cpus max_phys_bits=", "--memory hotplug_size="];
+    let mut knobs = vec![
+        "--cpus max_phys_bits=",
+        "--memory hotplug_size=",
+        "--platform num_pci_segments=",
+        "--pci-segment mmio32_aperture_weight=,mmio64_aperture_weight=",
+    ];
     if modern {
         knobs.push("--platform vfio_p2p_dma=");
     }
@@ -270,7 +285,7 @@ fn cloud_hypervisor(version: Version) -> Capabilities {
         bar_map_failure_is_fatal: true,
         iommufd: modern,
         hotplug: true,
-        viommus: &[Viommu::None, Viommu::Virtio],
+        viommus: if arch == Arch::Riscv64 { &[Viommu::None] } else { &[Viommu::None, Viommu::Virtio] },
         knobs,
         ..NOTHING
     }

@@ -56,10 +56,16 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
             .or(facts.address_bits),
         memory: facts.boot.unwrap_or(if kind == VmmKind::Qemu { QEMU_MEMORY } else { Size::ZERO }),
         pages: memory.and_then(|memory| memory.pages).unwrap_or(PageSize::K4),
-        hotplug: Size::ZERO,
+        hotplug: room(facts, kind),
         slots: facts.slots.unwrap_or(0),
         viommu: viommu(facts, version),
     }
+}
+
+/// Room for later memory, for a VMM that puts it where it likes; QEMU is given `maxmem=` instead.
+fn room(facts: &ConfiguredFacts, kind: VmmKind) -> Size {
+    let memory = facts.guest.memory.as_ref().filter(|_| kind == VmmKind::CloudHypervisor);
+    memory.and_then(|memory| memory.hotplug).unwrap_or(Size::ZERO)
 }
 
 /// What the board makes room for: any SMMU that is a device, with `accel=on` or without.
@@ -198,9 +204,14 @@ fn area(facts: &ConfiguredFacts) -> ModuleArea {
 
 fn choice(facts: &ConfiguredFacts, request: &Request, dimms: Vec<Dimm>) -> Choice {
     let base = facts.ram_base.map(|at| Knob::RamBase { at });
-    let window = facts.pci_window.map(|size| Knob::PciHole64Size { size });
+    let window = facts.pci_window.map(|size| match request.kind {
+        VmmKind::Openvmm => Knob::HighMmioSize { size },
+        _ => Knob::PciHole64Size { size },
+    });
+    let low = facts.low_window.map(|size| Knob::LowMmioSize { size });
+    let peer = (facts.peer_dma == Some(false)).then_some(Knob::PeerDmaOff);
     Choice {
-        knobs: base.into_iter().chain(window).collect(),
+        knobs: base.into_iter().chain(window).chain(low).chain(peer).collect(),
         boot: request.memory,
         dimms,
         hotplug: Vec::new(),

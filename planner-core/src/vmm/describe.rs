@@ -6,7 +6,7 @@ use super::Request;
 #[must_use]
 pub fn machine_type(request: &Request) -> &str {
     let asked = request.machine.split(',').next().unwrap_or_default();
-    if !asked.is_empty() {
+    if !asked.is_empty() && !asked.contains('=') {
         return asked;
     }
     super::known()

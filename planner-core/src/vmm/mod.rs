@@ -16,6 +16,7 @@ mod custom;
 mod describe;
 mod firecracker;
 mod fixed;
+mod history;
 mod kvmtool;
 mod openvmm;
 mod pc;
@@ -27,8 +28,11 @@ mod xen_dom0less;
 mod xen_hvm;
 
 pub use capabilities::{Capabilities, capabilities, capabilities_of, known, newest, oldest};
+pub use cloud_hypervisor::{PciSegments, SegmentNode, SegmentWeights};
 pub use configured::{Setting, configured_map, configured_request};
+pub use crosvm::{PciOption, PciRange};
 pub use describe::{describe, machine_type};
+pub use history::{Era, eras};
 pub use qemu::ModuleArea;
 
 use serde::{Deserialize, Serialize};
@@ -155,6 +159,11 @@ pub enum Knob {
     MmioHole {
         /// Whole mebibytes, 256 MiB to 3840 MiB.
         size: Size,
+    },
+    /// Cloud Hypervisor: so many PCI segments, of 32 devices each, among which the windows are split evenly.
+    PciSegments {
+        /// 2 to 96.
+        count: u16,
     },
     /// QEMU x86: RAM below 4 GiB ends here at the latest.
     #[serde(rename = "max-ram-below-4g")]
@@ -326,6 +335,10 @@ pub struct MemoryMap {
     /// How BARs get their places in its windows, where that can end the VMM.
     #[serde(skip)]
     pub bar_order: BarOrder,
+    /// How many passed functions each PCI segment takes, for a VMM without bridges: the first windows of 32 and of 64 bits
+    /// are those of segment 0, and so on. Empty where bridges make room for as many as one likes.
+    #[serde(skip)]
+    pub segments: Vec<u32>,
 }
 
 /// The VMM refuses.

@@ -168,11 +168,17 @@ rules! {
         "crosvm's RAM on x86 lies below the 32-bit PCI window and, the rest, from 4 GiB on",
         "The window starts at 0xd000_0000 unless --pci mem=[start=] says otherwise; RAM below 4 GiB ends there.",
         "x86_64/src/lib.rs arch_memory_regions, create_arch_memory_layout";
+    /// crosvm RAM on riscv64.
+    CROSVM_RISCV_RAM = "M-CROSVM-RISCV-RAM",
+        "crosvm's RAM on riscv64 is one piece from 2 GiB upwards",
+        "It has no option to move it. Directly behind it lies the 64-bit PCI window; the 32-bit one is 1 MiB.",
+        "riscv64/src/lib.rs guest_memory_layout, get_high_mmio_base_size";
     /// crosvm window.
     CROSVM_WINDOW = "M-CROSVM-WINDOW",
         "crosvm's 32-bit PCI window must lie clear of its other devices",
         "On arm64 the default is 32 MiB at 0x0200_0000; --pci mem=[start=,size=] gives it another place, below the \
-         redistributors of the GIC.",
+         redistributors of the GIC. The configuration space moves with cam=[start=] on arm64 and ecam=[start=,size=] on x86; \
+         nothing moves on riscv64.",
         "arch/src/lib.rs PciConfig, aarch64/src/lib.rs AARCH64_PCI_MEM_BASE_DEFAULT";
     /// Cloud Hypervisor RAM on arm64.
     CH_ARM_RAM = "M-CH-ARM-RAM",
@@ -197,6 +203,24 @@ rules! {
         "--memory hotplug_size= reserves the room, in multiples of 128 MiB; the 64-bit PCI window starts behind it. \
          Memory modules cannot be given addresses.",
         "vmm/src/memory_manager.rs start_addr, MemoryManager::new";
+    /// Cloud Hypervisor RAM on riscv64.
+    CH_RISCV_RAM = "M-CH-RISCV-RAM",
+        "Cloud Hypervisor's RAM on riscv64 is one piece from 1 GiB upwards",
+        "No option moves it. The 64-bit PCI window lies directly behind it, and 40 address bits are used whatever the host \
+         has.",
+        "arch/src/riscv64/mod.rs arch_memory_regions, get_host_cpu_phys_bits";
+    /// Cloud Hypervisor segments.
+    CH_SEGMENTS = "M-CH-SEGMENTS",
+        "Cloud Hypervisor splits its PCI windows among its PCI segments by their weights",
+        "Each segment is one bus of 32 devices. --platform num_pci_segments= says how many there are, --pci-segment their \
+         weights; devices on a segment of iommu_segments= must lie behind the guest's IOMMU. In a description these words \
+         are the machine: `vmm cloud-hypervisor { machine \"num_pci_segments=2\" }`.",
+        "vmm/src/device_manager.rs create_mmio_allocators, vmm/src/config.rs VmConfig::validate";
+    /// Cloud Hypervisor vCPUs.
+    CH_VCPUS = "M-CH-VCPUS",
+        "Cloud Hypervisor before 48.0 takes 254 vCPUs at most",
+        "The number was a byte, and KVM's APIC identifiers without x2APIC end there.",
+        "vmm/src/vm_config.rs CpusConfig, release notes of 48.0";
     /// Firecracker RAM.
     FIRECRACKER_RAM = "M-FIRECRACKER-RAM",
         "Firecracker's RAM lies around its PCI windows at fixed places",
@@ -318,7 +342,9 @@ rules! {
     /// No machine types.
     NO_MACHINES = "M-NO-MACHINES",
         "this VMM has no machine types",
-        "crosvm, Cloud Hypervisor and Firecracker make one kind of machine for each instruction set. Leave the machine out.",
+        "crosvm, Cloud Hypervisor and Firecracker make one kind of machine for each instruction set. Leave the machine out, or \
+         say what the first two take in their own words: `mem=[start=0x4000000]` (crosvm's --pci), `num_pci_segments=2` (Cloud \
+         Hypervisor's --platform).",
         "planner vmm";
     /// VMM version without a model.
     VERSION = "M-VERSION",

@@ -527,12 +527,12 @@ pub(crate) fn guest() -> impl Strategy<Value = GuestFacts> {
         option::of(word(HazardPolicy::WORDS)),
         option::of(word(LayoutPolicy::WORDS)),
     );
-    let numbers = (option::of(1..u32::MAX), option::of(bits()));
+    let numbers = (option::of(1..u32::MAX), option::of(bits()), option::of(version()));
     (text(), words, numbers, option::of(vmm), option::of(memory()), numa(), pass, avoid).prop_map(
         |(
             name,
             (arch, viommu, iommufd, hazards, policy),
-            (vcpus, ipa_bits),
+            (vcpus, ipa_bits, libvirt),
             vmm,
             memory,
             numa,
@@ -554,6 +554,7 @@ pub(crate) fn guest() -> impl Strategy<Value = GuestFacts> {
                 policy,
                 ipa_bits,
                 avoid,
+                libvirt,
             }
         },
     )

@@ -181,6 +181,7 @@ pub(crate) fn guest(name: &str, vmm: VmmKind, version: Version) -> GuestSpec {
         policy: LayoutPolicy::HostFit,
         ipa_bits: None,
         avoid: Vec::new(),
+        libvirt: None,
     }
 }
 
@@ -260,11 +261,13 @@ pub(crate) fn kvmtool_plan() -> Plan {
         }],
         hotplug: Vec::new(),
         regions,
+        segments: Vec::new(),
         disabled: Vec::new(),
         knobs: Vec::new(),
         max_memory: None,
         slots: None,
         needed_bits: 40,
+        passed: Vec::new(),
         host_settings: Vec::new(),
         msi_window: None,
         warnings: Vec::new(),

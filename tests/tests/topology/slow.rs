@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use planner_core::facts::pci::PortType;
 use planner_core::host::topology::Topology;
 use planner_core::host::topology::groups::groups;
-use planner_core::host::topology::p2p::{Because, Place, Route, RouteKind};
+use planner_core::host::topology::p2p::{Peers, Place, RouteKind};
 use planner_core::host::{Device, Host};
 use proptest::prelude::*;
 
@@ -238,7 +238,7 @@ proptest! {
         }
     }
 
-    /// Every pair's way is the one that the listing gives for the ports where it turns.
+    /// Every pair's way is the one of the row for the port where its request turns.
     #[test]
     fn the_listing_covers_every_pair(text in description()) {
         let (host, _) = resolved(&text);
@@ -248,12 +248,35 @@ proptest! {
         prop_assert!(rows <= 2 * host.devices.len());
         for from in 0..host.devices.len() {
             for to in 0..host.devices.len() {
-                let route = topology.p2p(from, to);
-                let own = Route { kind: RouteKind::Unknown, because: Vec::new(), translated_direct: false };
-                let told = turns.iter().any(|turn| turn.route.kind == route.kind);
-                let bridge = matches!(route.because.as_slice(), [(Place::Device(_), Because::OwnBridge)]);
-                prop_assert!(told || bridge || route == own, "{} to {}: {:?}\n{}", from, to, route, text);
+                let Some((below, entry, peers)) = turn_of(&host, from, to) else { continue };
+                let row: Vec<RouteKind> = turns
+                    .iter()
+                    .filter(|turn| turn.below == below && turn.to == peers && turn.from.contains(&entry))
+                    .map(|turn| turn.route.kind)
+                    .collect();
+                prop_assert_eq!(row, [topology.p2p(from, to).kind], "{} to {}\n{}", from, to, text);
             }
         }
     }
+}
+
+/// Where the request turns: below which bridge or root complex, through which port it came there, and whether to a function
+/// of the same device. `None` for a bridge and what is below it.
+fn turn_of(host: &Host, from: usize, to: usize) -> Option<(Place, usize, Peers)> {
+    let path = |device: usize| {
+        let mut path = above(host, &host.devices[device]);
+        path.insert(0, device);
+        path
+    };
+    let (up, down) = (path(from), path(to));
+    if up.contains(&to) || down.contains(&from) {
+        return None;
+    }
+    let meet = up.iter().position(|bridge| down.contains(bridge));
+    let entry = up[meet.unwrap_or(up.len()) - 1];
+    let exit =
+        down[meet.and_then(|at| down.iter().position(|&bridge| bridge == up[at])).unwrap_or(down.len()) - 1];
+    let slot = |device: usize| (host.devices[device].address.bus(), host.devices[device].address.device());
+    let peers = if slot(entry) == slot(exit) { Peers::SameDevice } else { Peers::SameParent };
+    Some((meet.map_or(Place::RootComplex(0), |at| Place::Device(up[at])), entry, peers))
 }

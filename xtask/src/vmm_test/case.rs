@@ -4,12 +4,13 @@ use planner_core::answer::{Outcome, answer};
 use planner_core::diag::{Diagnostic, has_errors};
 use planner_core::facts::HostFacts;
 use planner_core::facts::guest::VmmKind;
-use planner_core::guest::resolve as guest_resolve;
+use planner_core::guest::{GuestSpec, resolve as guest_resolve};
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
 use planner_core::plan::Plan;
 use planner_core::read::{capture, language};
 use planner_core::version::Version;
+use planner_core::vmm::{capabilities, newest};
 
 use crate::Failure;
 
@@ -50,7 +51,7 @@ pub(super) struct Case {
 pub(super) enum Planned {
     /// A layout, checked by the verifier.
     Plan(Box<Plan>),
-    /// A layout for another VMM than QEMU, or no layout, and why.
+    /// No layout, or none for this VMM, and why.
     Nothing(String),
 }
 
@@ -60,6 +61,37 @@ impl Case {
     /// # Errors
     /// When host or guest cannot be read, or the verifier rejects the plan: the case itself is at fault, or the planner.
     pub(super) fn plan(&self) -> Result<Planned, Failure> {
+        self.answered(|guest| {
+            guest.version = self.version.unwrap_or(guest.version);
+            (guest.vmm == VmmKind::Qemu)
+                .then_some(())
+                .ok_or_else(|| format!("the guest runs on {}", guest.vmm))
+        })
+    }
+
+    /// Plans it for another VMM, in that VMM's newest version; for one without passthrough, without the devices.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub(super) fn plan_for(&self, kind: VmmKind) -> Result<Planned, Failure> {
+        self.answered(|guest| {
+            if guest.vmm != kind {
+                (guest.vmm, guest.version, guest.custom) = (kind, newest(kind), None);
+                guest.machine.clear();
+                guest.cpu.clear();
+            }
+            if !capabilities(kind, guest.version, guest.arch).passthrough {
+                guest.pass.clear();
+            }
+            Ok(())
+        })
+    }
+
+    /// The answer to the guest as `change` leaves it, or why nothing is asked.
+    fn answered(
+        &self,
+        change: impl FnOnce(&mut GuestSpec) -> Result<(), String>,
+    ) -> Result<Planned, Failure> {
         let (facts, found) = facts(&self.host);
         refuse(&found)?;
         let (host, found) = host_resolve::resolve(&facts);
@@ -68,10 +100,9 @@ impl Case {
         refuse(&found)?;
         let (guest, found) = guest_resolve::resolve(&facts, &host);
         let mut guest = guest.ok_or_else(|| messages(&found))?;
-        if guest.vmm != VmmKind::Qemu {
-            return Ok(Planned::Nothing(format!("the guest runs on {}", guest.vmm)));
+        if let Err(why) = change(&mut guest) {
+            return Ok(Planned::Nothing(why));
         }
-        guest.version = self.version.unwrap_or(guest.version);
         let answer = answer(&host, &guest, &Question::default());
         if let Some(violation) = answer.violations.first() {
             return Err(format!("the verifier rejects the plan: {violation:?}").into());

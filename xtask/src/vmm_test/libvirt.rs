@@ -11,6 +11,7 @@ use std::time::Duration;
 use planner_core::emit::{self, Target};
 use planner_core::facts::Arch;
 use planner_core::plan::Plan;
+use planner_core::version::Version;
 
 use super::process::{self, Done};
 use super::proof::{Bench, Verdict};
@@ -37,11 +38,13 @@ const KEPT: &[&str] =
 const NO_CPU_DRIVER: &str = "architecture is not supported by CPU driver";
 
 /// Devices that the memory map depends on, or that others stand behind.
-const DEVICES: &[&str] = &["pc-dimm", "intel-iommu", "virtio-iommu", "virtio-iommu-pci", "pcie-root-port"];
+const DEVICES: &[&str] =
+    &["pc-dimm", "intel-iommu", "virtio-iommu", "virtio-iommu-pci", "pcie-root-port", "pxb-pcie"];
 
 /// A libvirt of its own, with a folder that its user can write.
 pub(super) struct Libvirt {
     folder: PathBuf,
+    installed: Version,
 }
 
 impl Drop for Libvirt {
@@ -56,15 +59,21 @@ impl Libvirt {
     pub(super) fn new(worker: usize) -> Result<Self, Failure> {
         let folder = std::env::temp_dir().join(format!("vmm-test-{}-{worker}", std::process::id()));
         fs::create_dir_all(&folder)?;
-        let libvirt = Self { folder };
+        let done = run(Command::new("virsh").arg("--version"), &folder)?;
+        let installed = done.stdout.trim().parse().map_err(|why| format!("virsh --version: {why}"))?;
+        let libvirt = Self { folder, installed };
         if is_root()? {
             run(Command::new("chown").arg(NOBODY).arg(&libvirt.folder), &libvirt.folder)?;
         }
         Ok(libvirt)
     }
 
-    /// Proves the domain of a plan; `None` when there is none, which the emitter has said.
+    /// Proves the domain of a plan as it is written for the installed libvirt; `None` when there is none, which the
+    /// emitter has said.
     pub(super) fn prove(&self, plan: &Plan, bench: &Bench) -> Option<Verdict> {
+        let mut plan = plan.clone();
+        plan.guest.libvirt = Some(self.installed);
+        let plan = &plan;
         let files = emit::emit(plan, Target::Libvirt).ok()?;
         let domain = &files.first()?.text;
         Some(match self.arguments(plan, domain) {

@@ -117,6 +117,7 @@ pub(super) fn generated(installed: Version) -> Vec<Case> {
     cases.extend(pc_sizes());
     cases.extend(riscv());
     cases.extend(shapes());
+    cases.extend(near_devices());
     cases.extend(machine_types());
     cases.extend(names());
     for case in &mut cases {
@@ -254,6 +255,33 @@ fn shapes() -> Vec<Case> {
     let intel = guest("q35", "memory 8G viommu intel");
     cases.push(case("x86_64 viommu intel".to_owned(), plain(Arch::X86_64, 40), intel));
     cases
+}
+
+/// Devices that the guest is told to be near to one of its NUMA nodes, behind PCIe expander bridges, and one that is not.
+fn near_devices() -> Vec<Case> {
+    let row = |(arch, machine, model): (Arch, &str, &str)| {
+        let bits = usual_bits(arch);
+        let host = format!(
+            "host generated {{
+                arch {arch}
+                kernel linux 6.12 {{ page 4K  unsafe-interrupts yes }}
+                ipa {bits} bits
+                smmu smmu0 {{ model {model}  aperture 48 bits }}
+                root-complex pcie0 {{
+                    smmu smmu0
+                    device 01:00.0 {{ class 0200  bar 0 mem64 prefetchable 1M  node 0 }}
+                    device 02:00.0 {{ class 0108  bar 0 mem64 16K  node 1 }}
+                    device 03:00.0 {{ class 0302  bar 0 mem64 16K  node 1 }}
+                    device 04:00.0 {{ class 0302  bar 0 mem64 16K  node 2 }}
+                }}
+            }}"
+        );
+        let clauses = "memory 8G vcpus 4 numa 0 { memory 4G cpus 0..=1 host-node 0 } \
+                       numa 1 { memory 4G cpus 2..=3 host-node 1 } \
+                       pass 0000:02:00.0 0000:03:00.0 0000:04:00.0";
+        case(format!("{arch} devices near NUMA nodes"), HostSource::Text(host), guest(machine, clauses))
+    };
+    [(Arch::Aarch64, "virt,gic-version=3", "smmuv3"), (Arch::X86_64, "q35", "intel-vtd")].map(row).into()
 }
 
 /// Older machine types, which keep their own maps.

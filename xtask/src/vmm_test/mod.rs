@@ -2,12 +2,14 @@
 //!
 //! [`matrix`] makes cases, [`case`] plans them, [`proof`] starts the emitted command line in a real QEMU without KVM
 //! ([`replace`] says what stands in for what) and compares where memory, windows, interrupt controllers and modules are
-//! with the plan. Nothing here needs `/dev/kvm` or a device.
+//! with the plan. Nothing here needs `/dev/kvm` or a device. What is emitted for the other VMMs is checked by
+//! [`documents`].
 
 mod boot;
 mod case;
 mod compare;
 mod device_tree;
+mod documents;
 mod initramfs;
 mod iomem;
 mod libvirt;
@@ -28,6 +30,7 @@ mod xen;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use planner_core::facts::Arch;
+use planner_core::facts::guest::VmmKind;
 
 use self::case::Case;
 use self::libvirt::Libvirt;
@@ -77,11 +80,13 @@ pub(crate) fn run(filter: &str) -> Result<(), Failure> {
     unproved::print()
 }
 
-/// What a case came to: QEMU's command line, its `-readconfig` file, and libvirt's domain if there is one.
+/// What a case came to: QEMU's command line, its `-readconfig` file, libvirt's domain if there is one, and what was emitted
+/// for other VMMs.
 struct Proof {
     qemu: Verdict,
     readconfig: Option<Verdict>,
     libvirt: Option<Verdict>,
+    others: Vec<(VmmKind, Verdict)>,
 }
 
 /// Proves all cases, each once, on all benches.
@@ -104,12 +109,14 @@ fn prove_all(cases: &[Case], benches: &[(Bench, Libvirt)]) -> Vec<Proof> {
 }
 
 fn prove(case: &Case, (bench, libvirt): &(Bench, Libvirt)) -> Proof {
+    let others = documents::prove(case);
     match bench.plan(case) {
         Ok(plan) => Proof {
+            others,
             qemu: bench.prove(&plan),
             readconfig: Some(bench.prove_readconfig(&plan)),
             libvirt: libvirt.prove(&plan, bench),
         },
-        Err(verdict) => Proof { qemu: verdict, readconfig: None, libvirt: None },
+        Err(verdict) => Proof { qemu: verdict, readconfig: None, libvirt: None, others },
     }
 }

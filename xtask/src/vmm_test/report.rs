@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::Proof;
 use super::case::Case;
+use super::documents;
 use super::proof::Verdict;
 use crate::{Failure, step};
 
@@ -33,6 +34,7 @@ pub(super) fn write(folder: &Path, cases: &[Case], proofs: &[Proof]) -> Result<(
             tell(&mut libvirt, &format!("{} (libvirt)", case.name), verdict, &mut log);
         }
     }
+    let others = tell_others(cases, proofs, &mut log);
     std::fs::write(folder.join("report.txt"), log)?;
     step(&format!(
         "QEMU: {} started, {} as planned; {} without a plan for QEMU, {} not proved here",
@@ -53,10 +55,28 @@ pub(super) fn write(folder: &Path, cases: &[Case], proofs: &[Proof]) -> Result<(
         libvirt.as_planned,
         libvirt.not_here
     ));
-    match qemu.wrong + readconfig.wrong + libvirt.wrong {
+    match qemu.wrong + readconfig.wrong + libvirt.wrong + others {
         0 => Ok(()),
         wrong => Err(format!("{wrong} are not as planned").into()),
     }
+}
+
+/// Tells of the other VMMs; how many of them are wrong.
+fn tell_others(cases: &[Case], proofs: &[Proof], log: &mut String) -> usize {
+    let mut wrong = 0;
+    for (kind, _) in documents::KINDS {
+        let mut count = Count::default();
+        for (case, proof) in cases.iter().zip(proofs) {
+            let own = proof.others.iter().filter(|(other, _)| *other == kind);
+            for (_, verdict) in own.filter(|(_, verdict)| !matches!(verdict, Verdict::NotPlanned(_))) {
+                tell(&mut count, &format!("{} ({kind})", case.name), verdict, log);
+            }
+        }
+        let checked = count.as_planned + count.wrong;
+        step(&format!("{kind}: {checked} read back, {} as planned", count.as_planned));
+        wrong += count.wrong;
+    }
+    wrong
 }
 
 fn tell(count: &mut Count, name: &str, verdict: &Verdict, log: &mut String) {

@@ -6,7 +6,7 @@ use super::log::{self, Logged};
 use super::{Explanation, Machine, catalogue, verdict};
 
 /// Sentences of the kernel and of VMMs, each with the rule behind it.
-const SENTENCES: [(&str, &str); 6] = [
+const SENTENCES: &[(&str, &str)] = &[
     // drivers/iommu/iommu.c, __iommu_device_set_domain
     ("Firmware has requested this device have a 1:1 IOMMU mapping", "K-DIRECTBLOCK"),
     // drivers/iommu/intel/iommu.c, intel_iommu_attach_device
@@ -15,6 +15,17 @@ const SENTENCES: [(&str, &str); 6] = [
     ("No interrupt remapping", "K-ISOGROUP"),
     // QEMU, hw/vfio/container.c, vfio_group_get
     ("is not viable", "P-GROUP"),
+    ("Please ensure all devices within the iommu_group", "P-GROUP"),
+    // QEMU, hw/vfio/container.c, vfio_group_get: no driver of VFIO holds any function of the group
+    ("failed to open /dev/vfio/", "P-GROUP"),
+    // QEMU, hw/vfio/container.c, vfio_set_iommu: what vfio_iommu_type1_attach_group answers
+    ("et iommu for container: Operation not permitted", "K-ISOGROUP"),
+    // QEMU, hw/arm/smmuv3.c, smmuv3_notify_flag_changed
+    ("requires iommu MAP notifier which is not currently supported", "M-QEMU-NO-NOTIFIER"),
+    // QEMU, hw/i386/pc.c, pc_memory_init
+    ("phys-bits too low", "M-QEMU-PC-LIMIT"),
+    // QEMU, hw/arm/virt.c, virt_set_memmap
+    ("Addressing limited to", "M-QEMU-VIRT-LIMIT"),
     // QEMU, hw/vfio/device.c
     ("no iommu_group found", "P-NOGROUP"),
     // kvmtool, vfio/core.c
@@ -85,5 +96,19 @@ fn general(logged: &Logged) -> &'static str {
         }
         Some(75) => "EOVERFLOW: the mapping runs past the end of the 64-bit space [K-T1EDGE].",
         _ => "The kernel refused to map memory for a device.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sentence_has_its_rule() {
+        for (sentence, rule) in SENTENCES {
+            let explanation = explain(&format!("qemu-system-x86_64: {sentence} …"), None);
+            assert_eq!(explanation.map(|told| told.title), catalogue::explain(rule).map(|told| told.title));
+            assert!(catalogue::explain(rule).is_some(), "{rule}");
+        }
     }
 }

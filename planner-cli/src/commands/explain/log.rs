@@ -38,8 +38,18 @@ pub(super) fn name(errno: u32) -> &'static str {
 
 /// QEMU's calls that map, as it prints them (hw/vfio/listener.c; hw/vfio/common.c before 10.0): container, IOVA, size.
 const CALLS: [&str; 2] = ["vfio_container_dma_map(", "vfio_dma_map("];
-/// Other words for a mapping that failed: QEMU before 10.0, its iommufd backend, rust-vmm's vfio-ioctls.
-const FAILURES: [&str; 5] = ["VFIO_MAP_DMA", "VFIO_IOMMU_MAP_DMA", "IOMMU_IOAS_MAP", "IommuDmaMap", "DmaMap"];
+/// Other words for a mapping that failed: QEMU before 10.0, its iommufd backend, rust-vmm's vfio-ioctls; QEMU when a
+/// mapping fails while the guest runs; Cloud Hypervisor; crosvm.
+const FAILURES: [&str; 8] = [
+    "VFIO_MAP_DMA",
+    "VFIO_IOMMU_MAP_DMA",
+    "IOMMU_IOAS_MAP",
+    "IommuDmaMap",
+    "DmaMap",
+    "DMA mapping failed, unable to continue",
+    "Failed to DMA map",
+    "failed to add guest memory map into iommu table",
+];
 /// What stands before the address of a fault: Arm SMMU, Intel, AMD.
 const FAULTS: [&str; 5] = ["iova=", "iova: ", "fault addr ", "address=", "iova "];
 /// What shows that such a line is from an IOMMU.
@@ -130,6 +140,13 @@ mod tests {
         check("VFIO_MAP_DMA failed: Cannot allocate memory", None, None, Some(12));
         let kvmtool = "  Error: Failed to map 0x80000000 -> 0xffff5be00000 (17179869184) for DMA";
         check(kvmtool, Some(0x8000_0000), Some(1 << 34), None);
+        for line in [
+            "qemu: hardware error: vfio: DMA mapping failed, unable to continue",
+            "Error booting VM: Failed to DMA map VFIO device",
+            "failed to add guest memory map into iommu table",
+        ] {
+            check(line, None, None, None);
+        }
         check("IommuDmaMap(Invalid argument (os error 22))", None, None, Some(22));
     }
 

@@ -31,6 +31,12 @@ pub(super) fn told(judgement: &AsItStands, answer: &Answer, width: usize) -> Str
             out.push_str("nothing has to change; the planner's own plan:\n");
         }
         (Outlook::Works, true) => out.push_str("nothing has to change; the planner's own plan differs:\n"),
+        (Outlook::Works, false) => {
+            out.push_str(
+                "nothing has to change; but for all that the guest may grow to there is no layout:\n",
+            );
+        }
+        (_, true) if judgement.changes.is_empty() => out.push_str("to make it work, use the plan below:\n"),
         (_, true) => out.push_str("to make it work:\n"),
         (_, false) => out.push_str("to make it work there is no layout:\n"),
     }

@@ -5,13 +5,19 @@ use super::super::boot::{boot_memory, boot_size};
 use super::super::machine::split_options;
 use super::super::parts::{cpu_range, has_modules, processors_of_nodes, topology};
 use super::memory::kibibytes;
+use super::version::{self, Libvirt};
 use super::xml::Element;
+use crate::facts::Arch;
 use crate::plan::Plan;
 use crate::size::Size;
 
 /// `<cpu>`.
-pub(super) fn cpu(plan: &Plan) -> Result<Element, Unsupported> {
-    let mut cpu = model(plan)?;
+pub(super) fn cpu(plan: &Plan, libvirt: &mut Libvirt) -> Result<Element, Unsupported> {
+    let mut cpu = model(plan, libvirt)?;
+    let is_host = cpu.attribute("mode") == Some("host-passthrough");
+    if plan.guest.arch == Arch::Riscv64 && !(is_host && plan.guest.numa.is_empty()) {
+        libvirt.require(version::RISCV_CPU)?;
+    }
     if let Some((sockets, cores)) = topology(plan) {
         let topology = Element::new("topology").with("sockets", sockets.to_string());
         cpu = cpu.child(topology.with("cores", cores.to_string()).with("threads", "1"));
@@ -19,25 +25,25 @@ pub(super) fn cpu(plan: &Plan) -> Result<Element, Unsupported> {
     Ok(cpu.children(cells(plan)?))
 }
 
-/// The model, and of its options the width of physical addresses (libvirt 9.3 for `limit`).
-fn model(plan: &Plan) -> Result<Element, Unsupported> {
+/// The model, and of its options the width of physical addresses.
+fn model(plan: &Plan, libvirt: &mut Libvirt) -> Result<Element, Unsupported> {
     let words = split_options(&plan.guest.cpu);
     let (model, options) = words.split_first().map_or(("", [].as_slice()), |(model, rest)| (model, rest));
     let mut cpu = Element::new("cpu");
     cpu = match model {
         "" | "host" => cpu.with("mode", "host-passthrough"),
-        "max" => cpu.with("mode", "maximum"),
+        "max" => {
+            libvirt.require(version::CPU_MAXIMUM)?;
+            cpu.with("mode", "maximum")
+        }
         model => cpu.with("mode", "custom").with("match", "exact").child(Element::text("model", model)),
     };
-    let mut width: Option<Element> = None;
+    let mut width = None;
     for option in options {
-        let host = || Element::new("maxphysaddr").with("mode", "passthrough");
         width = match option.split_once('=') {
-            Some(("host-phys-bits", "on" | "true")) => width.or_else(|| Some(host())),
-            Some(("host-phys-bits-limit", bits)) => Some(host().with("limit", bits)),
-            Some(("phys-bits", bits)) => {
-                Some(Element::new("maxphysaddr").with("mode", "emulate").with("bits", bits))
-            }
+            Some(("host-phys-bits", "on" | "true")) => Some(width.unwrap_or(Width::Host)),
+            Some(("host-phys-bits-limit", bits)) => Some(Width::AtMost(bits)),
+            Some(("phys-bits", bits)) => Some(Width::Bits(bits)),
             _ => {
                 let because = format!("the planner knows no libvirt element for the CPU option {option}");
                 return Err(Unsupported::new(
@@ -47,7 +53,55 @@ fn model(plan: &Plan) -> Result<Element, Unsupported> {
             }
         };
     }
-    Ok(cpu.children(width))
+    Ok(match width {
+        Some(width) => cpu.children(width.said(libvirt)),
+        None => cpu,
+    })
+}
+
+/// The width of physical addresses that the CPU has.
+#[derive(Clone, Copy, Debug)]
+enum Width<'a> {
+    /// The host's.
+    Host,
+    /// The host's, or these bits if that is fewer.
+    AtMost(&'a str),
+    /// So many bits.
+    Bits(&'a str),
+}
+
+impl Width<'_> {
+    /// The element, or what QEMU is told where libvirt has none: its CPU takes the same properties as globals
+    /// (target/i386/cpu.c, x86_cpu_properties).
+    fn said(self, libvirt: &mut Libvirt) -> Option<Element> {
+        let element = libvirt.has(version::ADDRESS_WIDTH).then(|| Element::new("maxphysaddr"));
+        let limited =
+            matches!(self, Self::AtMost(_)) && element.is_some() && libvirt.has(version::WIDTH_LIMIT);
+        let mut global = |name: &str, value: &str| {
+            libvirt.argument("-global", format!("x86_64-cpu.{name}={}", value.replace(',', ",,")));
+        };
+        match (self, element) {
+            (Self::Host, Some(element)) => return Some(element.with("mode", "passthrough")),
+            (Self::Bits(bits), Some(element)) => {
+                return Some(element.with("mode", "emulate").with("bits", bits));
+            }
+            (Self::AtMost(bits), Some(element)) => {
+                let element = element.with("mode", "passthrough");
+                if limited {
+                    return Some(element.with("limit", bits));
+                }
+                global("host-phys-bits-limit", bits);
+                return Some(element);
+            }
+            (Self::Host, None) => global("host-phys-bits", "on"),
+            (Self::Bits(bits), None) => global("phys-bits", bits),
+            (Self::AtMost(bits), None) => {
+                global("host-phys-bits", "on");
+                global("host-phys-bits-limit", bits);
+            }
+        }
+        None
+    }
 }
 
 /// NUMA cells. libvirt wants one where there are memory modules.

@@ -21,7 +21,7 @@ pub(super) fn size(plan: &Plan) -> Result<Vec<Element>, Unsupported> {
     }
     let mut elements = Vec::new();
     if let Some(most) = plan.max_memory {
-        let slots = plan.slots.unwrap_or(0).to_string();
+        let slots = plan.slots.filter(|&slots| slots != 0).ok_or_else(without_slots)?.to_string();
         elements.push(Element::text("maxMemory", kibibytes(most)?).with("slots", slots).with("unit", "KiB"));
     }
     elements.push(Element::text("memory", kibibytes(all)?).with("unit", "KiB"));
@@ -31,6 +31,15 @@ pub(super) fn size(plan: &Plan) -> Result<Vec<Element>, Unsupported> {
         elements.push(Element::new("memoryBacking").child(Element::new("hugepages").child(page)));
     }
     Ok(elements)
+}
+
+/// src/conf/domain_postparse.c, virDomainDefPostParseMemory: "both maximum memory size and memory slot count must be
+/// specified".
+fn without_slots() -> Unsupported {
+    Unsupported::new(
+        "libvirt takes a maximum of memory with slots alone, and the plan has none",
+        "plan again with slots",
+    )
 }
 
 /// `<numatune>`: which host node the boot memory comes from.

@@ -38,6 +38,10 @@ impl Element {
         self.attributes.push((name, xml_text(&value.into())));
         self
     }
+    /// The value of an attribute.
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
     pub(super) fn child(self, child: Self) -> Self {
         self.children([child])
     }

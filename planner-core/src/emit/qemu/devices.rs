@@ -1,9 +1,8 @@
 //! What is passed through, and the guest's IOMMU in front of it.
 
 use super::super::Unsupported;
-use super::super::iommu::{
-    GRANULE_SINCE, PLACES_OF_ROOT_BUS, Passed, has_msis, passed, pc_width, refuse, smmu_groups,
-};
+use super::super::expander::{Expander, PLACES_OF_ROOT_BUS, expanders};
+use super::super::iommu::{GRANULE_SINCE, Passed, has_msis, output_width, pc_width, refuse};
 use super::super::machine::Machine;
 use super::QemuOption;
 use crate::facts::Arch;
@@ -20,16 +19,16 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
         options.push(option.because("the guest's devices are passed through with iommufd"));
     }
     match plan.guest.viommu {
-        Viommu::None => {}
+        Viommu::None | Viommu::SmmuV3 => {}
         Viommu::Virtio => options.push(virtio_iommu(plan)),
         Viommu::Intel => options.push(intel_iommu(plan)),
-        Viommu::SmmuV3 => {
-            options.extend(smmus(plan)?);
-            return Ok(options);
-        }
     }
-    refuse_crowd(plan, &machine)?;
-    for device in &passed(plan) {
+    let (expanders, rest) = expanders(plan, &machine)?;
+    refuse_crowd(plan, &machine, expanders.len().saturating_add(rest.len()))?;
+    for (index, expander) in (1..).zip(&expanders) {
+        options.extend(behind_expander(plan, index, expander));
+    }
+    for device in &rest {
         // i440FX has no PCIe: devices are on its one bus. So are they where no port can be.
         if machine.family() == "pc" || !has_msis(plan) {
             options.push(vfio(plan, device));
@@ -40,11 +39,12 @@ pub(super) fn options(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
     Ok(options)
 }
 
-/// Refuses more devices than the root bus has places: a PC's chips have one more of them than `virt`.
-fn refuse_crowd(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> {
+/// Refuses more devices and expander bridges than the root bus has places: a PC's chips have one more of them than
+/// `virt`.
+fn refuse_crowd(plan: &Plan, machine: &Machine, count: usize) -> Result<(), Unsupported> {
     let chips = usize::from(machine.family() != "virt");
     let iommu = usize::from(plan.guest.viommu == Viommu::Virtio);
-    let (most, count) = (PLACES_OF_ROOT_BUS.saturating_sub(chips + iommu), plan.guest.pass.len());
+    let most = PLACES_OF_ROOT_BUS.saturating_sub(chips + iommu);
     if count <= most {
         return Ok(());
     }
@@ -88,21 +88,36 @@ fn intel_iommu(plan: &Plan) -> QemuOption {
     option.because("the guest asked for an Intel IOMMU; caching-mode lets VFIO follow its mappings")
 }
 
-/// Accelerated SMMUs, each in front of a PCIe expander bridge with its devices.
-fn smmus(plan: &Plan) -> Result<Vec<QemuOption>, Unsupported> {
-    let mut options = Vec::new();
-    for (index, group) in (1..).zip(smmu_groups(plan)?) {
-        let bus = format!("pcie.{index}");
-        let bridge = QemuOption::new("-device").head("pxb-pcie").with("id", &bus).with("bus", "pcie.0");
-        options.push(bridge.with("bus_nr", group.bus_number.to_string()));
-        let smmu = QemuOption::new("-device").head("arm-smmuv3").with("primary-bus", &bus);
-        let smmu = smmu.with("id", format!("smmu{index}")).with("accel", "on");
-        options.push(
-            smmu.because(
-                "the guest asked for an SMMUv3, accelerated by the host's in front of these devices",
-            ),
-        );
-        options.extend(group.devices.iter().flat_map(|device| behind_port(plan, &bus, device)));
+/// A PCIe expander bridge with its devices, and the SMMU in front of them if the guest has one.
+fn behind_expander(plan: &Plan, index: usize, expander: &Expander) -> Vec<QemuOption> {
+    let bus = format!("pcie.{index}");
+    let mut bridge = QemuOption::new("-device").head("pxb-pcie").with("id", &bus).with("bus", "pcie.0");
+    bridge = bridge.with("bus_nr", expander.bus_number.to_string());
+    if let Some(node) = expander.node {
+        let why = format!("the guest sees that these devices are near the memory of its node {node}");
+        bridge = bridge.with("numa_node", node.to_string()).because(why);
     }
-    Ok(options)
+    let mut options = vec![bridge];
+    if plan.guest.viommu == Viommu::SmmuV3 {
+        options.push(smmu(plan, index, &bus));
+    }
+    options.extend(expander.devices.iter().flat_map(|device| behind_port(plan, &bus, device)));
+    options
+}
+
+/// An accelerated SMMU. What it tells of the host's SMMU beyond the width of addresses (ats, ril, ssidsize and with it
+/// PASIDs) QEMU 11.1 reads from the host's registers (hw/arm/smmuv3-accel.c, smmuv3_accel_auto_finalise).
+fn smmu(plan: &Plan, index: usize, bus: &str) -> QemuOption {
+    let smmu = QemuOption::new("-device").head("arm-smmuv3").with("primary-bus", bus);
+    let smmu = smmu.with("id", format!("smmu{index}")).with("accel", "on");
+    match output_width(plan) {
+        None => smmu.because(
+            "the guest asked for an SMMUv3, accelerated by the host's in front of these devices",
+        ),
+        Some(width) => smmu.with("oas", width.to_string()).because(format!(
+            "the guest asked for an SMMUv3, accelerated by the host's in front of these devices, and its map needs {} \
+             address bits",
+            plan.needed_bits
+        )),
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::super::Unsupported;
 use super::super::machine::{Machine, pci_hole, window_reason, with_unit};
-use super::super::parts::{needs_firmware, printable, topology};
+use super::super::parts::{printable, topology};
 use super::memory::Memory;
 use super::{QemuOption, double};
 use crate::facts::guest::Viommu;
@@ -67,22 +67,25 @@ fn processors(plan: &Plan) -> QemuOption {
 
 /// Flash with UEFI, for guests that need ACPI on Arm.
 pub(super) fn firmware(plan: &Plan) -> Vec<QemuOption> {
-    if !needs_firmware(plan) {
+    if !wants_firmware(plan) {
         return Vec::new();
     }
     let flash = || QemuOption::new("-drive").with("if", "pflash").with("format", "raw");
-    let why =
-        "the guest learns of its memory modules or of its SMMU from ACPI tables, which need UEFI firmware";
+    let why = "the guest learns of its memory modules, PCIe expander bridges and SMMUs from ACPI tables, which need UEFI firmware";
     vec![
         flash().with("unit", "0").with("readonly", "on").with("file", FIRMWARE.0).because(why),
         flash().with("unit", "1").with("file", FIRMWARE.1),
     ]
 }
 
+fn wants_firmware(plan: &Plan) -> bool {
+    Machine::planned(plan).is_ok_and(|(machine, _)| machine.wants_firmware(plan))
+}
+
 /// Says what stands in for the firmware.
 pub(super) fn firmware_comment(plan: &Plan) -> Option<String> {
     let (code, variables) = FIRMWARE;
-    needs_firmware(plan).then(|| {
+    wants_firmware(plan).then(|| {
         format!("{code} and {variables} stand for UEFI firmware and a copy of its variables (Debian: qemu-efi-aarch64).")
     })
 }

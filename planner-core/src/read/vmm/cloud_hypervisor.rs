@@ -1,5 +1,8 @@
 //! cloud-hypervisor as a guest: the body of its API's `vm.create` (vmm/src/api/openapi/cloud-hypervisor.yaml, `VmConfig`),
 //! or its command line, whose options are read into the names of the API (vmm/src/vm_config.rs, vmm/src/config.rs).
+//!
+//! What is said of PCI segments becomes the machine, in the words of the command line; on which of them a device lies is
+//! left to the planner.
 
 use super::codes;
 use super::options::{LongOption, options, pairs};
@@ -22,17 +25,18 @@ const HARMLESS: &[&str] = &[
     "disks",
     "fs",
     "gdb",
+    "generic-vhost-user",
     "generic_vhost_user",
     "ivshmem",
     "landlock_enable",
     "landlock_rules",
     "net",
     "payload",
-    "pci_segments",
     "preserved_fds",
     "pvpanic",
     "rate_limit_groups",
     "rng",
+    "rtc",
     "serial",
     "tpm",
     "user_devices",
@@ -54,18 +58,22 @@ const HARMLESS_OPTIONS: &[&str] = &[
     "--event-monitor",
     "--firmware",
     "--fs",
+    "--fw-cfg-config",
     "--gdb",
+    "--generic-vhost-user",
     "--initramfs",
     "--kernel",
     "--landlock",
     "--landlock-rules",
     "--log-file",
+    "--log-format",
     "--net",
-    "--pci-segment",
+    "--no-shutdown",
     "--pvpanic",
     "--rate-limit-group",
     "--restore",
     "--rng",
+    "--rtc",
     "--seccomp",
     "--serial",
     "--tpm",
@@ -84,6 +92,7 @@ const CPUS: &[&str] = &[
     "max_phys_bits",
     "max_vcpus",
     "nested",
+    "profile",
     "topology",
     "core_scheduling",
 ];
@@ -117,6 +126,8 @@ const ZONE: &[&str] = &[
 ];
 const DEVICE: &[&str] = &[
     "bdf_device",
+    "fd",
+    "host_mmap_bars",
     "id",
     "iommu",
     "path",
@@ -127,17 +138,28 @@ const DEVICE: &[&str] = &[
 ];
 const NUMA: &[&str] = &["cpus", "device_id", "distances", "guest_numa_id", "memory_zones", "pci_segments"];
 const PLATFORM: &[&str] = &[
+    "chassis_asset_tag",
     "iommu_address_width",
+    "iommu_address_width_bits",
     "iommu_segments",
     "iommufd",
+    "iommufd_fd",
     "num_pci_segments",
     "oem_strings",
-    "sev_snp",
     "serial_number",
-    "tdx",
+    "system_family",
+    "system_manufacturer",
+    "system_product_name",
+    "system_serial_number",
+    "system_sku_number",
+    "system_uuid",
+    "system_version",
     "uuid",
     "vfio_p2p_dma",
 ];
+const SEGMENT: &[&str] = &["mmio32_aperture_weight", "mmio64_aperture_weight", "pci_segment"];
+/// vmm/src/vm_config.rs, `DEFAULT_MEMORY_MB`.
+const DEFAULT_MEMORY: Size = Size::mib(512);
 
 /// Whether a word names cloud-hypervisor.
 #[must_use]
@@ -179,6 +201,7 @@ fn add_option(option: &LongOption, root: &mut Node, sink: &mut Sink) {
         "--device" => ("devices", true),
         "--numa" => ("numa", true),
         "--platform" => ("platform", false),
+        "--pci-segment" => ("pci_segments", true),
         "--pmem" => ("pmem", true),
         name if HARMLESS_OPTIONS.contains(&name) => return,
         name => return sink.odd(option.origin.clone(), name),
@@ -230,7 +253,7 @@ fn facts(root: &Node, version: Option<Version>, sink: &mut Sink) -> ConfiguredFa
     for member in &root.children {
         match member.name.as_str() {
             "cpus" => cpus(member, &mut facts, sink),
-            "memory" | "zones" | "numa" => {}
+            "memory" | "zones" | "numa" | "pci_segments" => {}
             "devices" => member.children.iter().for_each(|device| pass(device, &mut facts, sink)),
             "platform" => platform(member, &mut facts, sink),
             "iommu" if member.text == "true" => facts.guest.viommu = Some(Viommu::Virtio),
@@ -240,7 +263,50 @@ fn facts(root: &Node, version: Option<Version>, sink: &mut Sink) -> ConfiguredFa
         }
     }
     memory(root, &mut facts, sink);
+    let machine = segments(root, sink);
+    if let Some(vmm) = facts.guest.vmm.as_mut() {
+        vmm.machine = machine;
+    }
     facts
+}
+
+/// The words of `--platform`, `--pci-segment` and `--numa` that are about segments; nothing where there is one segment.
+fn segments(root: &Node, sink: &mut Sink) -> Option<String> {
+    let mut words: Vec<String> = Vec::new();
+    let platform = root.child("platform");
+    let count = platform.and_then(|platform| platform.child("num_pci_segments"));
+    words.extend(
+        count.filter(|count| count.text != "1").map(|count| format!("num_pci_segments={}", count.text)),
+    );
+    let behind =
+        platform.and_then(|platform| platform.child("iommu_segments")).filter(|node| node.text != "null");
+    words.extend(behind.and_then(|node| listed("iommu_segments", node)));
+    for segment in root.child("pci_segments").into_iter().flat_map(|list| &list.children) {
+        unknown(segment, SEGMENT, sink);
+        let value = |name: &str| segment.child(name).map_or("1", |node| node.text.as_str());
+        let weights = (value("mmio32_aperture_weight"), value("mmio64_aperture_weight"));
+        if weights == ("1", "1") {
+            continue;
+        }
+        let id = segment.child("pci_segment").map_or("0", |node| node.text.as_str());
+        let (low, high) = weights;
+        words.push(format!("pci_segment={id},mmio32_aperture_weight={low},mmio64_aperture_weight={high}"));
+    }
+    for node in root.child("numa").into_iter().flat_map(|list| &list.children) {
+        let owned = node.child("pci_segments").and_then(|list| listed("pci_segments", list));
+        let id = node.child("guest_numa_id").map_or("0", |id| id.text.as_str());
+        // Segment 0 of node 0 is what every guest with nodes has.
+        let owned = owned.filter(|owned| (id, owned.as_str()) != ("0", "pci_segments=[0]"));
+        words.extend(owned.map(|owned| format!("guest_numa_id={id},{owned}")));
+    }
+    (!words.is_empty()).then(|| words.join(","))
+}
+
+/// `name=[0,1]` of a list, or of a number alone.
+fn listed(name: &str, node: &Node) -> Option<String> {
+    let items: Vec<&str> = node.children.iter().map(|item| item.text.as_str()).collect();
+    let text = if items.is_empty() { node.text.trim().to_owned() } else { items.join(",") };
+    (!text.is_empty() && text != "[]").then(|| format!("{name}=[{text}]"))
 }
 
 /// Members that no version of the API has.
@@ -293,6 +359,7 @@ fn pages(node: &Node, sink: &mut Sink) -> Option<PageSize> {
 struct Zone {
     id: String,
     size: Size,
+    pages: Option<PageSize>,
     host_node: Option<u32>,
 }
 
@@ -314,13 +381,18 @@ fn memory(root: &Node, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             .unwrap_or(Size::ZERO)
             .checked_add(more.unwrap_or(Size::ZERO))
             .filter(|size| !size.is_zero());
-        pages_behind = pages(zone, sink).or(pages_behind);
+        let pages = pages(zone, sink);
+        if read.first().is_some_and(|first| first.pages != pages) {
+            sink.odd(zone.origin.clone(), "zones with pages of different sizes");
+        }
+        pages_behind = pages_behind.max(pages);
         let size = size(zone.child("size"), sink).unwrap_or(Size::ZERO);
-        read.push(Zone { id, size, host_node: number(host_node, sink) });
+        read.push(Zone { id, size, pages, host_node: number(host_node, sink) });
     }
     let whole = size(memory.child("size"), sink).filter(|size| !size.is_zero());
     let in_zones = read.iter().try_fold(Size::ZERO, |sum, zone| sum.checked_add(zone.size));
-    let Some(whole) = whole.or(in_zones.filter(|size| !size.is_zero())) else { return };
+    let unsaid = (node.is_none() && zones.is_none()).then_some(DEFAULT_MEMORY);
+    let Some(whole) = whole.or(in_zones.filter(|size| !size.is_zero())).or(unsaid) else { return };
     facts.boot = Some(whole);
     let origin = node.or(zones).map_or(Origin::Unstated, |node| node.origin.clone());
     facts.guest.memory = Some(MemoryFact { size: whole, pages: pages_behind, hotplug, slots: None, origin });
@@ -398,5 +470,8 @@ fn platform(node: &Node, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     unknown(node, PLATFORM, sink);
     if node.child("iommufd").is_some_and(|on| matches!(on.text.as_str(), "true" | "on")) {
         facts.guest.iommufd = Some(true);
+    }
+    if node.child("vfio_p2p_dma").is_some_and(|on| matches!(on.text.as_str(), "false" | "off")) {
+        facts.peer_dma = Some(false);
     }
 }

@@ -122,6 +122,7 @@ fn read_option(option: &LongOption, facts: &mut ConfiguredFacts, sink: &mut Sink
         "-m" | "--mem" => memory,
         "-c" | "--cpus" => cpus,
         "--vfio" => pass,
+        "--pci" => pci,
         "--hugepages" => {
             set_pages(facts, option);
             return;
@@ -136,6 +137,13 @@ fn read_option(option: &LongOption, facts: &mut ConfiguredFacts, sink: &mut Sink
     match option.values.first() {
         Some(value) => read(value, facts, sink),
         None => sink.say(&codes::NO_VALUE, option.origin.clone(), format!("{} has no value", option.name)),
+    }
+}
+
+/// `mem=[start=,size=],cam=[start=]`: the machine, in crosvm's own words (arch/src/lib.rs, `PciConfig`).
+fn pci(word: &Word, facts: &mut ConfiguredFacts, _: &mut Sink) {
+    if let Some(vmm) = facts.guest.vmm.as_mut() {
+        vmm.machine = Some(word.text.clone());
     }
 }
 
@@ -156,6 +164,9 @@ fn memory(word: &Word, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     let Some(size) = size else {
         return sink.bad_value(word.origin.clone(), "--mem", &word.text, "a number of MiB");
     };
+    for (name, value) in parts.iter().filter(|(name, _)| !name.is_empty() && name != "size") {
+        sink.odd(word.origin.clone(), format!("{name}={value}"));
+    }
     facts.boot = Some(size);
     let pages = facts.guest.memory.as_ref().and_then(|memory| memory.pages);
     facts.guest.memory =
@@ -188,7 +199,15 @@ fn pass(word: &Word, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             "a path such as /sys/bus/pci/devices/0000:03:00.0",
         ),
     }
-    if parts.iter().any(|(name, value)| name == "iommu" && matches!(value.as_str(), "viommu" | "on")) {
-        facts.guest.viommu = Some(Viommu::Virtio);
+    for (name, value) in &parts {
+        match (name.as_str(), value.as_str()) {
+            ("iommu", "viommu" | "on") => facts.guest.viommu = Some(Viommu::Virtio),
+            ("iommu", "off") | ("" | "path" | "guest-address" | "dt-symbol", _) => {}
+            ("iommu", other) => {
+                let message = format!("the planner has no model of the IOMMU `{other}`");
+                sink.say(&codes::OTHER_IOMMU, word.origin.clone(), message);
+            }
+            (name, value) => sink.odd(word.origin.clone(), format!("{name}={value}")),
+        }
     }
 }

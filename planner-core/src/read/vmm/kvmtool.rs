@@ -1,5 +1,6 @@
 //! A command line of kvmtool (`lkvm run …`) as a guest (builtin-run.c, arm/include/arm-common/kvm-config-arch.h).
 
+use super::address;
 use super::codes;
 use super::options::{LongOption, options};
 use super::sink::Sink;
@@ -8,7 +9,7 @@ use crate::addr::{Address, Gpa};
 use crate::diag::Diagnostic;
 use crate::facts::configured::{Accelerator, ConfiguredFacts, Stage};
 use crate::facts::guest::{MemoryFact, PassFact, VmmFact, VmmKind};
-use crate::size::{PageSize, Size};
+use crate::size::{MIB, PageSize, Size};
 use crate::version::Version;
 
 /// Options without effect on the memory map.
@@ -67,6 +68,19 @@ pub fn is_program(word: &str) -> bool {
     matches!(word.rsplit('/').next(), Some("lkvm" | "lkvm-static" | "kvmtool"))
 }
 
+/// Whether these are the words `vm run`: kvmtool calls itself `vm` where it is built (Makefile, `PROGRAM_ALIAS`).
+pub(super) fn is_own_name(words: &[&str]) -> bool {
+    matches!(words, [program, "run", ..] if program.rsplit('/').next() == Some("vm"))
+}
+
+/// Whether a word asks kvmtool for something other than to start a guest (kvm-cmd.c).
+pub(super) fn is_other_verb(word: &str) -> bool {
+    matches!(
+        word,
+        "balloon" | "debug" | "help" | "list" | "pause" | "resume" | "setup" | "stat" | "stop" | "version"
+    )
+}
+
 /// What a command line says, from the name of the program on.
 #[must_use]
 pub fn read(words: &[Word], version: Option<Version>) -> (ConfiguredFacts, Vec<Diagnostic>) {
@@ -77,12 +91,39 @@ pub fn read(words: &[Word], version: Option<Version>) -> (ConfiguredFacts, Vec<D
     facts.guest.origin = origin.clone();
     facts.guest.vmm =
         Some(VmmFact { kind: VmmKind::Kvmtool, version, machine: None, cpu: None, custom: None, origin });
-    for option in options(words.get(1..).unwrap_or_default()) {
+    let words: Vec<Word> =
+        words.iter().skip(1).take_while(|word| word.text != "--").flat_map(apart).collect();
+    for option in options(&words) {
         read_option(&option, &mut facts, &mut sink);
     }
+    default_memory(&mut facts);
     let (refusals, found) = sink.finish();
     facts.refusals = refusals;
     (facts, found)
+}
+
+/// `-m16384` is `-m 16384` (util/parse-options.c, `get_arg`).
+fn apart(word: &Word) -> Vec<Word> {
+    let value = ["-m", "-c"].iter().find_map(|name| Some((*name, word.text.strip_prefix(name)?)));
+    match value.filter(|(_, value)| value.starts_with(|c: char| c.is_ascii_digit())) {
+        Some((name, value)) => {
+            let origin = word.part(name.len()..word.text.len());
+            vec![Word::at(name, word.origin.clone()), Word::at(value, origin)]
+        }
+        None => vec![word.clone()],
+    }
+}
+
+/// 64 MiB for each CPU and 192 MiB, where the CPUs are said (builtin-run.c, `get_ram_size`; hosts with so little memory
+/// that it takes less are left out).
+fn default_memory(facts: &mut ConfiguredFacts) {
+    let (None, Some(cpus)) = (facts.boot, facts.guest.vcpus) else { return };
+    let Some(bytes) = (64 * MIB).checked_mul(u64::from(cpus).saturating_add(3)) else { return };
+    let size = Size::from_bytes(bytes);
+    let pages = facts.guest.memory.as_ref().and_then(|memory| memory.pages);
+    let origin = facts.guest.origin.clone();
+    facts.boot = Some(size);
+    facts.guest.memory = Some(MemoryFact { size, pages, hotplug: None, slots: None, origin });
 }
 
 fn read_option(option: &LongOption, facts: &mut ConfiguredFacts, sink: &mut Sink) {
@@ -150,12 +191,7 @@ fn cpus(word: &Word, facts: &mut ConfiguredFacts, sink: &mut Sink) {
 fn pass(word: &Word, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     match word.text.parse() {
         Ok(device) => facts.guest.pass.push(PassFact { device, origin: word.origin.clone() }),
-        Err(_) => sink.bad_value(
-            word.origin.clone(),
-            "--vfio-pci",
-            &word.text,
-            "a PCI address such as 0000:03:00.0",
-        ),
+        Err(_) => sink.tell(address::refused(word.origin.clone(), "--vfio-pci", &word.text)),
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! Left out: everything without effect on the memory map, by a list; what is on no list is told.
 
+mod hostdev;
+
 use super::codes;
 use super::qemu::{self, Files};
 use super::sink::Sink;
@@ -22,7 +24,8 @@ pub fn read(name: &str, text: &str, version: Option<Version>) -> (ConfiguredFact
     let Some(domain) = root.as_ref().and_then(domain) else {
         if let Some(root) = &root {
             let message = format!("<{}> is no <domain>", root.name);
-            sink.say(&codes::XML, root.origin.clone(), message);
+            let help = "`virsh dumpxml NAME` prints a whole domain";
+            sink.tell(Diagnostic::new(&codes::XML, root.origin.clone(), message).help(help));
         }
         return (ConfiguredFacts::default(), sink.finish().1);
     };
@@ -57,6 +60,7 @@ const HARMLESS: &[&str] = &[
     "iothreadids",
     "iothreads",
     "keywrap",
+    "launchSecurity",
     "memtune",
     "metadata",
     "numatune",
@@ -76,19 +80,8 @@ const HARMLESS: &[&str] = &[
     "defaultiothread",
 ];
 /// Those that are read.
-const READ: &[&str] = &[
-    "cpu",
-    "devices",
-    "features",
-    "iommufd",
-    "maxMemory",
-    "memory",
-    "memoryBacking",
-    "name",
-    "os",
-    "qemu:commandline",
-    "vcpu",
-];
+const READ: &[&str] =
+    &["cpu", "devices", "features", "iommufd", "maxMemory", "memory", "memoryBacking", "name", "os", "vcpu"];
 /// Devices without effect on the memory map but for their BARs.
 const HARMLESS_DEVICES: &[&str] = &[
     "audio",
@@ -145,15 +138,37 @@ impl Words<'_> {
         for device in devices.into_iter().flat_map(|devices| &devices.children) {
             self.device(device, domain);
         }
-        for argument in domain.child("qemu:commandline").into_iter().flat_map(|node| node.all("qemu:arg")) {
-            let text = argument.attribute("value").unwrap_or_default();
-            self.words.push(Word::at(text, argument.origin.clone()));
-        }
         for child in &domain.children {
-            let known = HARMLESS.contains(&child.name.as_str()) || READ.contains(&child.name.as_str());
-            if !known {
-                self.sink.odd(child.origin.clone(), format!("<{}>", child.name));
+            let name = child.name.as_str();
+            let known = HARMLESS.contains(&name) || READ.contains(&name);
+            match name.split_once(':') {
+                Some((prefix, name)) => self.of_qemu(domain, child, prefix, name),
+                None if !known => self.sink.odd(child.origin.clone(), format!("<{name}>")),
+                None => {}
             }
+        }
+    }
+
+    /// An element of QEMU's namespace (src/qemu/qemu_domain.c, `qemuDomainDefNamespaceParse`).
+    fn of_qemu(&mut self, domain: &Node, node: &Node, prefix: &str, name: &str) {
+        const QEMU: &str = "http://libvirt.org/schemas/domain/qemu/1.0";
+        let declared = |node: &Node| node.attribute(&format!("xmlns:{prefix}")).map(str::to_owned);
+        let Some(namespace) = declared(node).or_else(|| declared(domain)) else {
+            let message = format!("libvirt drops <{}>: nothing declares the prefix `{prefix}`", node.name);
+            let help = format!("add xmlns:{prefix}='{QEMU}' to <domain>");
+            self.sink.tell(Diagnostic::new(&codes::NO_PREFIX, node.origin.clone(), message).help(help));
+            return;
+        };
+        match name {
+            "commandline" if namespace == QEMU => {
+                for argument in node.all(&format!("{prefix}:arg")) {
+                    let text = argument.attribute("value").unwrap_or_default();
+                    self.words.push(Word::at(text, argument.origin.clone()));
+                }
+            }
+            "override" if namespace == QEMU => self.overrides(node),
+            "capabilities" | "deprecation" if namespace == QEMU => {}
+            _ => self.sink.odd(node.origin.clone(), format!("<{}>", node.name)),
         }
     }
 
@@ -191,7 +206,10 @@ impl Words<'_> {
         match domain.attribute("type") {
             Some("kvm") => self.push("-accel", "kvm".into(), domain),
             Some("qemu") => self.push("-accel", "tcg".into(), domain),
-            Some(other) => self.sink.odd(domain.origin.clone(), format!("<domain type='{other}'>")),
+            Some(other) => {
+                let message = format!("the planner reads domains of QEMU, and this one is of `{other}`");
+                self.sink.say(&codes::NO_MODEL, domain.origin.clone(), message);
+            }
             None => {}
         }
         let loader = domain.at(&["os", "loader"]);
@@ -223,7 +241,9 @@ impl Words<'_> {
     }
 
     fn memory(&mut self, domain: &Node, devices: Option<&Node>) {
-        let modules: Vec<&Node> = devices.into_iter().flat_map(|devices| devices.all("memory")).collect();
+        let is_module = |module: &&Node| module.attribute("model") != Some("sgx-epc");
+        let modules: Vec<&Node> =
+            devices.into_iter().flat_map(|devices| devices.all("memory")).filter(is_module).collect();
         let whole = domain.child("memory").and_then(|node| self.size(node));
         let in_modules = modules.iter().filter_map(|module| module.at(&["target", "size"]));
         let in_modules: Vec<Size> =
@@ -240,6 +260,11 @@ impl Words<'_> {
         let Some((node, boot)) =
             domain.child("memory").zip(boot).or(cells.first().map(|(node, _)| *node).zip(boot))
         else {
+            if domain.child("memory").is_none() {
+                // src/conf/domain_postparse.c, `virDomainDefPostParseMemory`.
+                let message = "the domain has no <memory>, and libvirt refuses it";
+                self.sink.say(&codes::BAD_VALUE, domain.origin.clone(), message);
+            }
             return;
         };
         let mut text = format!("size={}", written(boot));
@@ -257,7 +282,8 @@ impl Words<'_> {
     }
 
     fn cells<'n>(&mut self, domain: &'n Node) -> Vec<(&'n Node, Size)> {
-        let cells = domain.at(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.all("cell"));
+        // One more than QEMU takes, so that it says so.
+        let cells = domain.at(&["cpu", "numa"]).into_iter().flat_map(|numa| numa.all("cell")).take(129);
         let mut sized = Vec::new();
         for cell in cells {
             let Some(text) = cell.attribute("memory") else { continue };
@@ -306,6 +332,7 @@ impl Words<'_> {
     fn device(&mut self, device: &Node, domain: &Node) {
         match device.name.as_str() {
             "hostdev" => self.hostdev(device, domain),
+            "interface" if device.attribute("type") == Some("hostdev") => self.hostdev(device, domain),
             "memory" => self.module(device),
             "controller" => self.controller(device, domain),
             "iommu" => self.iommu(device),
@@ -314,44 +341,11 @@ impl Words<'_> {
         }
     }
 
-    fn hostdev(&mut self, device: &Node, domain: &Node) {
-        let Some(address) =
-            device.at(&["source", "address"]).filter(|_| device.attribute("type") == Some("pci"))
-        else {
-            if device.attribute("type") != Some("usb") && device.attribute("type") != Some("scsi") {
-                self.sink.odd(
-                    device.origin.clone(),
-                    format!("<hostdev type='{}'>", device.attribute("type").unwrap_or("")),
-                );
-            }
-            return;
-        };
-        let part = |name: &str| {
-            let text = address.attribute(name).unwrap_or("0");
-            u32::from_str_radix(text.trim_start_matches("0x"), 16).ok()
-        };
-        let parts = (part("domain"), part("bus"), part("slot"), part("function"));
-        let (Some(segment), Some(bus), Some(slot), Some(function)) = parts else {
-            let found = format!("{:?}", address.attributes);
-            self.sink.bad_value(
-                address.origin.clone(),
-                "hostdev",
-                &found,
-                "domain, bus, slot and function in hexadecimal",
-            );
-            return;
-        };
-        let on = |node: Option<&Node>, name: &str| node.and_then(|node| node.attribute(name)) == Some("yes");
-        let iommufd = on(domain.child("iommufd"), "enabled") || on(device.child("driver"), "iommufd");
-        let backend = if iommufd { ",iommufd=iommufd0" } else { "" };
-        self.push(
-            "-device",
-            format!("vfio-pci,host={segment:04x}:{bus:02x}:{slot:02x}.{function:x}{backend}"),
-            address,
-        );
-    }
-
     fn module(&mut self, device: &Node) {
+        if device.attribute("model") == Some("sgx-epc") {
+            self.sink.odd(device.origin.clone(), "<memory model='sgx-epc'>");
+            return;
+        }
         let index = self.words.len();
         let size = device.at(&["target", "size"]).and_then(|node| self.size(node));
         let Some(size) = size else {

@@ -1,17 +1,22 @@
-//! Existing configurations of VMMs, read as guests: command lines and scripts of QEMU, kvmtool, crosvm and
-//! cloud-hypervisor, cloud-hypervisor's JSON, and libvirt's domain XML.
+//! Existing configurations of VMMs, read as guests: command lines and scripts of QEMU, kvmtool, crosvm, cloud-hypervisor,
+//! Firecracker and OpenVMM, the JSON of cloud-hypervisor and Firecracker, and libvirt's domain XML.
 //!
 //! Each reader keeps what the layout depends on, tells what it does not understand, and passes silently over what has
 //! nothing to do with the memory map (displays, disks, networks).
 
+mod address;
 pub mod cloud_hypervisor;
 pub mod codes;
 pub mod crosvm;
+pub mod firecracker;
 mod keyval;
 pub mod kvmtool;
 pub mod libvirt;
+pub mod openvmm;
 mod options;
+mod prepare;
 pub mod qemu;
+mod script;
 mod sink;
 mod tree;
 pub mod words;
@@ -19,7 +24,7 @@ pub mod words;
 use self::qemu::Files;
 use self::sink::Sink;
 use self::words::Word;
-use crate::diag::{Diagnostic, Origin, TextFile};
+use crate::diag::{Diagnostic, Origin};
 use crate::facts::ConfiguredFacts;
 use crate::version::Version;
 
@@ -30,6 +35,8 @@ pub enum Format {
     Command,
     /// The body of cloud-hypervisor's `vm.create`.
     CloudHypervisorJson,
+    /// A file for Firecracker's `--config-file`.
+    FirecrackerJson,
     /// libvirt's domain XML.
     DomainXml,
 }
@@ -38,29 +45,45 @@ pub enum Format {
 /// never is.
 #[must_use]
 pub fn recognise(text: &str) -> Option<Format> {
-    let start = text.trim_start();
-    if start.starts_with('<') {
+    let prepared = prepare::prepared(text);
+    let start = prepared.trim_start();
+    if prepare::domain_start(&prepared).is_some() {
         return Some(Format::DomainXml);
     }
     if start.starts_with('{') {
         let of_planner = start.contains("\"schema\"");
+        let of_firecracker = ["\"machine-config\"", "\"boot-source\""];
+        if !of_planner && of_firecracker.iter().any(|name| start.contains(name)) {
+            return Some(Format::FirecrackerJson);
+        }
         let named = ["\"payload\"", "\"boot_vcpus\"", "\"hugepages\"", "\"zones\"", "\"devices\""];
         return (!of_planner && named.iter().any(|name| start.contains(name)))
             .then_some(Format::CloudHypervisorJson);
     }
-    // A description may name a VMM, too, but never as the first word of a command.
-    let starts_one = start.lines().any(|line| {
-        let line = line.trim_start();
-        let comment = line.starts_with('#') && !line.starts_with("#!");
-        !comment
-            && line.split_whitespace().any(|word| {
-                Program::of(word.trim_matches(['"', '\''])).is_some_and(|program| program.is_sure(line))
-            })
-    });
     let describes = ["host ", "guest ", "host\t", "guest\t"]
         .iter()
-        .any(|word| text.lines().any(|line| line.starts_with(word)));
-    (starts_one && !describes).then_some(Format::Command)
+        .any(|word| prepared.lines().any(|line| line.starts_with(word)));
+    let is_command = !describes && prepared.lines().any(starts_one);
+    (is_command || qemu::is_readconfig(&prepared)).then_some(Format::Command)
+}
+
+/// Whether a line starts a VMM. A description may name one, too, but never as the first word of a command.
+fn starts_one(line: &str) -> bool {
+    let line = line.trim_start();
+    let comment = line.starts_with('#') && !line.starts_with("#!");
+    let words = || line.split_whitespace().map(|word| word.rsplit('=').next().unwrap_or(word));
+    let named = |word: &str| {
+        let word = word.trim_matches(['"', '\'', ';', '`', '(', ')']);
+        Program::of(word).is_some_and(|program| program.is_sure(line))
+    };
+    !comment && (words().any(named) || kvmtool::is_own_name(&words().collect::<Vec<_>>()))
+}
+
+/// What a text is that no reader here knows: the configuration of a program that starts VMMs, with the way to one that is
+/// read. Nothing for anything else.
+#[must_use]
+pub fn foreign(name: &str, text: &str) -> Option<Diagnostic> {
+    prepare::foreign(name, text)
 }
 
 /// Which VMM a program is.
@@ -70,6 +93,8 @@ enum Program {
     Kvmtool,
     Crosvm,
     CloudHypervisor,
+    Firecracker,
+    Openvmm,
 }
 
 impl Program {
@@ -80,6 +105,10 @@ impl Program {
             Some(Self::Kvmtool)
         } else if crosvm::is_program(word) {
             Some(Self::Crosvm)
+        } else if firecracker::is_program(word) {
+            Some(Self::Firecracker)
+        } else if openvmm::is_program(word) {
+            Some(Self::Openvmm)
         } else {
             cloud_hypervisor::is_program(word).then_some(Self::CloudHypervisor)
         }
@@ -87,7 +116,8 @@ impl Program {
 
     /// Whether a line with the name of the program looks like one that runs it: `kvm` alone is a word of many uses.
     fn is_sure(self, line: &str) -> bool {
-        self != Self::Qemu || line.contains("qemu-") || line.contains(" -") || line.trim_end().ends_with('\\')
+        let is_word = matches!(self, Self::Qemu | Self::Firecracker | Self::Openvmm);
+        !is_word || line.contains("qemu-") || line.contains(" -") || line.trim_end().ends_with('\\')
     }
 }
 
@@ -101,10 +131,15 @@ pub fn read_text(
     version: Option<Version>,
     files: &Files,
 ) -> (ConfiguredFacts, Vec<Diagnostic>) {
+    let text = prepare::prepared(text);
     match format {
-        Format::DomainXml => libvirt::read(name, text, version),
-        Format::CloudHypervisorJson => cloud_hypervisor::read_json(name, text, version),
-        Format::Command => read_script(name, text, version, files),
+        Format::DomainXml => {
+            let start = prepare::domain_start(&text).unwrap_or_default();
+            libvirt::read(name, &prepare::from(&text, start), version)
+        }
+        Format::CloudHypervisorJson => cloud_hypervisor::read_json(name, &text, version),
+        Format::FirecrackerJson => firecracker::read_json(name, &text, version),
+        Format::Command => script::read(name, &text, version, files),
     }
 }
 
@@ -114,38 +149,13 @@ pub fn files_in(format: Format, name: &str, text: &str) -> Vec<String> {
     if format != Format::Command {
         return Vec::new();
     }
-    let (commands, _) = words::commands(&TextFile::new(name, text), text);
-    commands.iter().flat_map(|words| files_named(words)).collect()
-}
-
-fn read_script(
-    name: &str,
-    text: &str,
-    version: Option<Version>,
-    files: &Files,
-) -> (ConfiguredFacts, Vec<Diagnostic>) {
-    let file = TextFile::new(name, text);
-    let (commands, mut found) = words::commands(&file, text);
-    let mut of_vmms = commands.iter().filter(|words| program_at(words).is_some());
-    let Some(first) = of_vmms.next() else {
-        let mut sink = Sink::default();
-        sink.say(&codes::NO_COMMAND, Origin::file(name), "no command of this file starts a VMM");
-        found.extend(sink.finish().1);
-        return (ConfiguredFacts::default(), found);
-    };
-    if let Some(word) = of_vmms.next().and_then(|words| words.first()) {
-        let message = "a second VMM is started here; only the first is read";
-        found.push(Diagnostic::new(&codes::SECOND_COMMAND, word.origin.clone(), message));
-    }
-    let (facts, more) = read_command(first, version, files);
-    found.extend(more);
-    (facts, found)
+    script::files_in(name, &prepare::prepared(text))
 }
 
 /// The names of files that a command line puts parts of the configuration into, as they are written.
 #[must_use]
 pub fn files_named(words: &[Word]) -> Vec<String> {
-    qemu::files_named(words)
+    [qemu::files_named(words), firecracker::files_named(words)].concat()
 }
 
 /// Whether a diagnostic says what the VMM itself would refuse; the facts have it, too.
@@ -160,9 +170,18 @@ fn program_at(words: &[Word]) -> Option<usize> {
     let is_option = |word: &Word| word.text.starts_with('-');
     words.iter().enumerate().position(|(index, word)| {
         let sure = word.text.rsplit('/').next() != Some("kvm");
-        let first = index <= 1 && words.get(index.saturating_add(1)).is_some_and(is_option);
-        Program::of(&word.text).is_some() && (sure || first)
+        let next = words.get(index.saturating_add(1));
+        let first = index <= 1 && next.is_some_and(is_option);
+        let own = next.is_some_and(|next| kvmtool::is_own_name(&[&word.text, &next.text]));
+        own || (Program::of(&word.text).is_some() && (sure || first) && !starts_nothing(words, index))
     })
+}
+
+/// Whether the program is asked for something other than to start a guest.
+fn starts_nothing(words: &[Word], program: usize) -> bool {
+    let next = words.get(program.saturating_add(1)).map_or("", |word| word.text.as_str());
+    let name = words.get(program).map_or("", |word| word.text.as_str());
+    kvmtool::is_program(name) && kvmtool::is_other_verb(next)
 }
 
 /// What the words of a command line say. Words before the VMM's program, such as `sudo`, are passed over. `version` is
@@ -174,11 +193,14 @@ pub fn read_command(
     files: &Files,
 ) -> (ConfiguredFacts, Vec<Diagnostic>) {
     let command = program_at(words).and_then(|at| words.get(at..)).unwrap_or_default();
-    match command.first().and_then(|word| Program::of(&word.text)) {
+    let own = command.first().is_some_and(|word| word.text.rsplit('/').next() == Some("vm"));
+    match command.first().and_then(|word| Program::of(&word.text)).or(own.then_some(Program::Kvmtool)) {
         Some(Program::Qemu) => qemu::read(command, version, files),
         Some(Program::Kvmtool) => kvmtool::read(command, version),
         Some(Program::Crosvm) => crosvm::read(command, version),
         Some(Program::CloudHypervisor) => cloud_hypervisor::read(command, version),
+        Some(Program::Firecracker) => firecracker::read(command, version, files),
+        Some(Program::Openvmm) => openvmm::read(command, version),
         None => {
             let mut sink = Sink::default();
             let origin = words.first().map_or(Origin::Unstated, |word| word.origin.clone());

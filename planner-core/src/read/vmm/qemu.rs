@@ -26,6 +26,9 @@ use crate::version::Version;
 /// Texts of the files that a command line names, by their names.
 pub type Files = BTreeMap<String, String>;
 
+/// Longest name of a guest that is one: names become names of files.
+const LONGEST_NAME: usize = 255;
+
 /// The words of a QEMU command line, sorted by what they are about.
 #[derive(Default)]
 struct Line {
@@ -52,7 +55,9 @@ struct Line {
 #[must_use]
 pub fn files_named(words: &[Word]) -> Vec<String> {
     let pairs = words.iter().zip(words.iter().skip(1));
-    let named = pairs.filter(|(option, _)| option.text.trim_start_matches('-') == "readconfig");
+    let named = pairs.filter(|(option, file)| {
+        option.text.trim_start_matches('-') == "readconfig" && !is_of_proxmox(&file.text)
+    });
     named.map(|(_, file)| file.text.clone()).collect()
 }
 
@@ -66,6 +71,11 @@ pub fn read(words: &[Word], version: Option<Version>, files: &Files) -> (Configu
         return (ConfiguredFacts::default(), sink.finish().1);
     };
     let mut line = Line::of(program, version);
+    let other = line.program.strip_prefix("qemu-system-").filter(|_| line.arch.is_none());
+    if let Some(target) = other {
+        let message = format!("the planner has no model of QEMU for {target}");
+        sink.say(&codes::NO_MODEL, program.origin.clone(), message);
+    }
     line.scan(rest, files, &mut sink);
     let mut facts = line.facts(&mut sink);
     let (refusals, found) = sink.finish();
@@ -73,7 +83,8 @@ pub fn read(words: &[Word], version: Option<Version>, files: &Files) -> (Configu
     (facts, found)
 }
 
-/// Whether a word names a QEMU: `qemu-system-…`, `qemu-kvm`, `kvm`, with or without a path.
+/// Whether a word names a QEMU: `qemu-system-…`, `qemu-kvm`, `kvm`, with or without a path, `.exe` or the `-spice` that
+/// Debian and Ubuntu once had.
 #[must_use]
 pub fn is_program(word: &str) -> bool {
     let name = base_name(word);
@@ -82,8 +93,15 @@ pub fn is_program(word: &str) -> bool {
     target.is_some_and(is_target) || matches!(name, "qemu-kvm" | "kvm")
 }
 
+/// Whether a text is a file for `-readconfig`.
+pub(super) fn is_readconfig(text: &str) -> bool {
+    readconfig::is_file(text)
+}
+
 fn base_name(word: &str) -> &str {
-    word.rsplit('/').next().unwrap_or(word)
+    let name = word.rsplit('/').next().unwrap_or(word);
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    name.strip_suffix("-spice").unwrap_or(name)
 }
 
 impl Line {
@@ -91,7 +109,7 @@ impl Line {
         let name = base_name(&program.text);
         let arch = match name.strip_prefix("qemu-system-") {
             Some("aarch64") => Some(Arch::Aarch64),
-            Some("x86_64") => Some(Arch::X86_64),
+            Some(target) if target.starts_with("x86_64") => Some(Arch::X86_64),
             Some("riscv64") => Some(Arch::Riscv64),
             _ => None,
         };
@@ -104,22 +122,23 @@ impl Line {
         }
     }
 
-    fn qemu(&self) -> Version {
-        self.version.unwrap_or(Version { major: u16::MAX, minor: 0, patch: 0 })
-    }
-
     /// Reads option by option, as QEMU does; the first word that is none of its options ends it (system/vl.c,
     /// `lookup_opt`).
     fn scan(&mut self, words: &[Word], files: &Files, sink: &mut Sink) {
         let mut words = words.iter();
+        // Without quotes, as logs print it, a value that has a space goes on in the next word.
+        let mut goes_on = false;
         while let Some(word) = words.next() {
-            // A bare word is the image of the first disk.
-            let Some(name) = word.text.strip_prefix('-').filter(|_| word.text != "-") else { continue };
-            let name = name.strip_prefix('-').unwrap_or(name);
-            let Some(row) = options::option(name, self.qemu()) else {
-                sink.refuse(Stage::Words, word.origin.clone(), format!("{}: invalid option", word.text));
+            let Some(name) = word.text.strip_prefix('-').filter(|_| word.text != "-") else {
+                // A bare word is the image of a disk.
+                if !goes_on && word.text.contains(['=', '{', '$', '`']) {
+                    sink.odd(word.origin.clone(), &word.text);
+                }
                 continue;
             };
+            let name = name.strip_prefix('-').unwrap_or(name);
+            let Some(row) = self.option(name, word, sink) else { continue };
+            goes_on = matches!(name, "append" | "smbios");
             if !row.takes_value {
                 self.alone(name, row.use_, word, sink);
                 continue;
@@ -132,6 +151,21 @@ impl Line {
                 }
             }
         }
+    }
+
+    /// The option of this name. One that newer versions no longer have is taken where the version is not said.
+    fn option(&self, name: &str, word: &Word, sink: &mut Sink) -> Option<options::OptionRow> {
+        let row = options::option(name);
+        let gone = row.and_then(|row| row.gone_since);
+        if let (Some(since), None) = (gone, self.version) {
+            sink.gone(word.origin.clone(), format!("`{}` is gone since QEMU {since}", word.text));
+        }
+        let refused = gone.is_some_and(|since| self.version.is_some_and(|version| since <= version));
+        if row.is_none() || refused {
+            sink.refuse(Stage::Words, word.origin.clone(), format!("{}: invalid option", word.text));
+            return None;
+        }
+        row
     }
 
     fn alone(&mut self, name: &str, use_: Use, word: &Word, sink: &mut Sink) {
@@ -157,6 +191,7 @@ impl Line {
         sink: &mut Sink,
     ) {
         match name {
+            "readconfig" if is_of_proxmox(&value.text) => {}
             "readconfig" => readconfig::read(self, value, files, sink),
             "cpu" => self.cpu = Some(value.clone()),
             "mem-path" => self.mem_path = Some(value.clone()),
@@ -192,7 +227,9 @@ impl Line {
 
     /// Machine properties gather over all `-machine` options.
     fn machine(&mut self, options: Keyval, sink: &mut Sink) {
-        for pair in options.pairs {
+        for mut pair in options.pairs {
+            // system/vl.c, `keyval_dashify`.
+            pair.name = pair.name.replace('_', "-");
             if pair.name.is_empty() {
                 let text = format!("{}: Invalid parameter ''", options.option);
                 sink.refuse(Stage::Words, pair.origin, text);
@@ -233,14 +270,15 @@ impl Line {
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()
         };
-        facts.guest.name = self.name.clone().unwrap_or_default();
+        let is_a_name = |name: &&String| name.len() <= LONGEST_NAME;
+        facts.guest.name = self.name.as_ref().filter(is_a_name).cloned().unwrap_or_default();
         facts.guest.origin = self.origin.clone();
         facts.guest.arch = self.arch;
         facts.guest.vcpus = (!self.smp.is_empty()).then(|| facts.smp.at_start());
         facts.guest.vmm = Some(VmmFact {
             kind: VmmKind::Qemu,
             version: self.version,
-            machine: machine::text(self),
+            machine: machine::text(self, sink),
             cpu: machine::cpu(self),
             custom: None,
             origin: self.origin.clone(),
@@ -270,6 +308,11 @@ impl Line {
     }
 }
 
+/// The files of Proxmox add controllers and ports, nothing else (qemu-server, `qemu-configs`).
+fn is_of_proxmox(file: &str) -> bool {
+    file.strip_prefix("/usr/share/qemu-server/").is_some_and(|name| name.starts_with("pve-"))
+}
+
 /// The name that the first part of an option's value may lack.
 fn implied(option: &str) -> Option<&'static str> {
     Some(match option {
@@ -289,6 +332,8 @@ fn implied(option: &str) -> Option<&'static str> {
 /// The version in a path such as `/opt/qemu-11.1.3/bin/qemu-system-aarch64`.
 fn version_in(path: &str) -> Option<Version> {
     path.split('/').find_map(|part| {
+        // `/nix/store/HASH-qemu-8.2.0/bin`, too.
+        let part = part.find("-qemu-").and_then(|at| part.get(at.saturating_add(1)..)).unwrap_or(part);
         let rest = part.strip_prefix("qemu-").or_else(|| part.strip_prefix("qemu"))?;
         rest.starts_with(|c: char| c.is_ascii_digit()).then(|| Version::from_release(rest)).flatten()
     })

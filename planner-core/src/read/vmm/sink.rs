@@ -14,6 +14,7 @@ const MOST_FOUND: usize = 200;
 pub(super) struct Sink {
     found: Vec<Diagnostic>,
     odd: Vec<(Origin, String)>,
+    gone: Vec<(Origin, String)>,
     refusals: Vec<RefusalFact>,
 }
 
@@ -41,11 +42,32 @@ impl Sink {
         self.odd.push((origin, words.into()));
     }
 
+    /// Words that newer versions no longer have.
+    pub(super) fn gone(&mut self, origin: Origin, what: String) {
+        self.gone.push((origin, what));
+    }
+
     /// What the VMM itself would print.
     pub(super) fn refuse(&mut self, stage: Stage, origin: Origin, text: impl Into<String>) {
+        self.refuse_with(stage, origin, text, None);
+    }
+
+    /// What the VMM itself would print, with the way out where one is known.
+    pub(super) fn refuse_with(
+        &mut self,
+        stage: Stage,
+        origin: Origin,
+        text: impl Into<String>,
+        help: Option<String>,
+    ) {
         let text = text.into();
         if self.refusals.len() < MOST_FOUND {
-            self.say(&codes::REFUSED, origin.clone(), format!("the VMM refuses this: {text}"));
+            let message = format!("the VMM refuses this: {text}");
+            let diagnostic = Diagnostic::new(&codes::REFUSED, origin.clone(), message);
+            self.tell(match help {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            });
             self.refusals.push(RefusalFact { stage, text, origin });
         }
     }
@@ -65,6 +87,13 @@ impl Sink {
             if let Some(more) = self.odd.len().checked_sub(MOST_LISTED).filter(|&more| more > 0) {
                 diagnostic.notes.push(format!("and {more} more"));
             }
+            self.found.push(diagnostic);
+        }
+        if let Some((origin, first)) = self.gone.first() {
+            let message = format!("{first}; an older QEMU is assumed, because its version is not said");
+            let mut diagnostic = Diagnostic::new(&codes::GONE, origin.clone(), message);
+            let others = self.gone.iter().skip(1).take(MOST_LISTED);
+            diagnostic.notes = others.map(|(origin, what)| format!("{what} ({origin})")).collect();
             self.found.push(diagnostic);
         }
         self.refusals.sort_by_key(|refusal| refusal.stage);

@@ -1,7 +1,10 @@
 //! Words of a command line with their places, and the small part of the shell's language that scripts around a VMM use:
 //! quotes, comments, continued lines, and variables and arrays that the same file sets.
 //!
-//! Left out: everything that would run something. Control structures are passed over word by word.
+//! Left out: everything that would run something. Control structures are passed over word by word, so what stands in
+//! every branch is read; a caller that minds asks [`Script::branches`].
+
+mod expand;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -18,19 +21,26 @@ pub struct Word {
     pub origin: Origin,
     /// Whether the text stands in its file exactly as it is here, so that parts of it have places of their own.
     verbatim: bool,
+    /// Whether it stands in the command itself rather than in a variable.
+    here: bool,
 }
 
 impl Word {
     /// A word of this program's own command line.
     #[must_use]
     pub fn argument(text: &str) -> Self {
-        Self { text: text.to_owned(), origin: Origin::argument(text), verbatim: false }
+        Self { text: text.to_owned(), origin: Origin::argument(text), verbatim: false, here: true }
     }
 
     /// A word that stands for something in a file.
     #[must_use]
     pub fn at(text: impl Into<String>, origin: Origin) -> Self {
-        Self { text: text.into(), origin, verbatim: false }
+        Self { text: text.into(), origin, verbatim: false, here: true }
+    }
+
+    /// Whether the word stands in the file as it is here, and came from no variable.
+    pub(super) fn is_written_here(&self) -> bool {
+        self.here
     }
 
     /// The place of a part of the word; that of the whole word where quotes or variables were replaced.
@@ -48,27 +58,79 @@ impl Word {
     }
 }
 
+/// Most things that only the shell knows that are kept; more help nobody.
+const MOST_UNKNOWN: usize = 200;
+/// Longest JSON object without quotes around it.
+const LONGEST_JSON: usize = 1 << 14;
+/// Most characters that are looked at ahead of their turn, in all: what opens and never closes must not be searched for
+/// again and again.
+const MOST_LOOKAHEAD: usize = 1 << 22;
+/// Most faults of a text that are told.
+const MOST_FAULTS: usize = 20;
+/// Words of the shell before a command, and those that decide whether it runs.
+const KEYWORDS: &[&str] = &["!", "do", "else", "then", "time", "{", "}", "fi", "done", "esac"];
+const DECIDING: &[&str] = &["case", "elif", "for", "if", "select", "until", "while"];
+/// Commands whose arguments set variables.
+const DECLARING: &[&str] = &["declare", "export", "local", "readonly", "typeset"];
 /// Most bytes that variables may add to the words of a file.
 const MOST_EXPANDED_BYTES: usize = 1 << 20;
+
+/// A shell script, as far as it can be read without running anything.
+pub(super) struct Script {
+    /// Its commands, in order, each a list of words.
+    pub(super) commands: Vec<Vec<Word>>,
+    /// What is wrong with the text itself.
+    pub(super) found: Vec<Diagnostic>,
+    /// What only a shell would know; the words hold it as it is written.
+    pub(super) unknown: Vec<Unknown>,
+    /// The first place where the shell would have to decide, and the number of commands before it.
+    pub(super) branches: Option<(Origin, usize)>,
+}
+
+/// Something in a script that only the shell that runs it knows.
+pub(super) struct Unknown {
+    /// As it is written: `$MEM`, `$(nproc)`.
+    pub(super) text: String,
+    /// What it is, for people.
+    pub(super) what: String,
+    /// Where it stands.
+    pub(super) origin: Origin,
+}
 
 /// The commands of a shell script, in order, each a list of words.
 #[must_use]
 pub fn commands(file: &TextFile, text: &str) -> (Vec<Vec<Word>>, Vec<Diagnostic>) {
+    let Script { commands, mut found, unknown, .. } = script(file, text);
+    found.extend(
+        unknown.into_iter().map(|unknown| {
+            Diagnostic::new(&codes::SHELL, unknown.origin, unknown.what).label("stays as it is")
+        }),
+    );
+    (commands, found)
+}
+
+/// A shell script.
+pub(super) fn script(file: &TextFile, text: &str) -> Script {
     let mut shell = Shell {
         file,
         text,
         at: 0,
         commands: Vec::new(),
         command: Vec::new(),
-        variables: BTreeMap::new(),
+        // Without arguments, as a script is mostly started.
+        variables: BTreeMap::from([("@".to_owned(), Vec::new())]),
         expanded: 0,
+        lookahead: MOST_LOOKAHEAD,
         found: Vec::new(),
+        unknown: Vec::new(),
+        branches: None,
         collecting: None,
         skip_next: false,
     };
     while shell.step() {}
     shell.end_command();
-    (shell.commands, shell.found)
+    let Shell { commands, found, unknown, branches, .. } = shell;
+    Script { commands, found, unknown, branches }
 }
 
 struct Shell<'t> {
@@ -80,7 +142,11 @@ struct Shell<'t> {
     /// What the file has set so far. A plain variable is one word, an array several.
     variables: BTreeMap<String, Vec<Word>>,
     expanded: usize,
+    /// Characters that may still be looked at ahead of their turn.
+    lookahead: usize,
     found: Vec<Diagnostic>,
+    unknown: Vec<Unknown>,
+    branches: Option<(Origin, usize)>,
     /// The array that is being set, and the words of it so far.
     collecting: Option<(String, Vec<Word>)>,
     /// The next word names the file of a redirection.
@@ -103,9 +169,12 @@ struct Growing {
 impl Growing {
     fn word(text: String, from: Option<(Word, usize)>, here: impl FnOnce() -> Word) -> Word {
         match from {
-            Some((source, length)) if length == text.len() => {
-                Word { verbatim: source.verbatim && source.text == text, origin: source.origin, text }
-            }
+            Some((source, length)) if length == text.len() => Word {
+                verbatim: source.verbatim && source.text == text,
+                origin: source.origin,
+                here: false,
+                text,
+            },
             _ => Word { text, ..here() },
         }
     }
@@ -164,6 +233,13 @@ impl Shell<'_> {
     }
 
     fn word(&mut self) {
+        if let Some(length) = self.bare_json() {
+            let origin = self.file.origin(self.at..self.at.saturating_add(length));
+            let text = self.rest().get(..length).unwrap_or_default().to_owned();
+            self.skip(length);
+            self.command.push(Word { text, origin, verbatim: true, here: true });
+            return;
+        }
         let mut word = Growing {
             text: String::new(),
             start: self.at,
@@ -181,7 +257,7 @@ impl Shell<'_> {
                 '\'' | '"' => self.quoted(c, &mut word),
                 '\\' => self.escaped(&mut word),
                 '$' => self.dollar(&mut word, false),
-                '`' => self.substitution("`", &mut word),
+                '`' => self.substitution("`", self.at.saturating_sub(1), &mut word),
                 c => word.text.push(c),
             }
         }
@@ -189,6 +265,35 @@ impl Shell<'_> {
             return;
         }
         self.finish(word);
+    }
+
+    /// The length of a JSON object that stands without quotes, as `ps` and logs print the arguments that libvirt writes.
+    fn bare_json(&mut self) -> Option<usize> {
+        let rest = self.text.get(self.at..)?;
+        let inner = rest.strip_prefix('{')?;
+        if self.command.is_empty() || !inner.trim_start().starts_with('"') {
+            return None;
+        }
+        let most = LONGEST_JSON.min(self.lookahead);
+        let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
+        for (at, c) in rest.char_indices().take(most) {
+            match c {
+                _ if escaped => escaped = false,
+                '\\' if quoted => escaped = true,
+                '"' => quoted = !quoted,
+                '{' if !quoted => depth = depth.saturating_add(1),
+                '}' if !quoted => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            if depth == 0 {
+                let length = at.saturating_add(1);
+                self.lookahead = self.lookahead.saturating_sub(length);
+                let is_json = serde_json::from_str::<serde_json::Value>(rest.get(..length)?).is_ok();
+                return is_json.then_some(length);
+            }
+        }
+        self.lookahead = self.lookahead.saturating_sub(most);
+        None
     }
 
     /// `NAME=(` and `NAME+=(`.
@@ -220,7 +325,7 @@ impl Shell<'_> {
         let mut words = word.done;
         if !word.text.is_empty() || word.quoted {
             let origin = self.file.origin(word.start..self.at);
-            let here = || Word { text: String::new(), origin, verbatim: !word.changed };
+            let here = || Word { text: String::new(), origin, verbatim: !word.changed, here: true };
             words.push(Growing::word(word.text, word.from, here));
         }
         if std::mem::take(&mut self.skip_next) {
@@ -231,21 +336,46 @@ impl Shell<'_> {
             return;
         }
         for word in words {
-            if self.command.is_empty() && self.assign(&word) {
+            if self.command.is_empty() && KEYWORDS.contains(&word.text.as_str()) {
+                continue;
+            }
+            if self.command.is_empty() && DECIDING.contains(&word.text.as_str()) && self.branches.is_none() {
+                self.branches = Some((word.origin.clone(), self.commands.len()));
+            }
+            if self.sets_variables() && self.assign(&word) {
                 continue;
             }
             self.command.push(word);
         }
     }
 
-    /// `NAME=value` before any command.
+    /// Whether `NAME=value` sets a variable here: before any command, or behind one that declares.
+    fn sets_variables(&self) -> bool {
+        let mut words = self.command.iter();
+        words.next().is_none_or(|first| DECLARING.contains(&first.text.as_str()))
+            && words.all(|word| word.text.starts_with('-'))
+    }
+
+    /// `NAME=value` and `NAME+=value`.
     fn assign(&mut self, word: &Word) -> bool {
-        let Some((name, value)) = word.text.split_once('=').filter(|(name, _)| is_name(name)) else {
+        let Some((name, value)) = word.text.split_once('=') else { return false };
+        let start = name.len().saturating_add(1);
+        let (name, adds) = name.strip_suffix('+').map_or((name, false), |name| (name, true));
+        if !is_name(name) {
             return false;
-        };
-        let origin = word.part(name.len().saturating_add(1)..word.text.len());
-        let value = Word { text: value.to_owned(), origin, verbatim: word.verbatim };
-        self.variables.insert(name.to_owned(), vec![value]);
+        }
+        let before = self.variables.get_mut(name).and_then(|words| words.first_mut()).filter(|_| adds);
+        match before {
+            Some(before) => {
+                before.text.push_str(value);
+                before.verbatim = false;
+            }
+            None => {
+                let origin = word.part(start..word.text.len());
+                let value = Word { text: value.to_owned(), origin, verbatim: word.verbatim, here: true };
+                self.variables.insert(name.to_owned(), vec![value]);
+            }
+        }
         true
     }
 
@@ -268,7 +398,7 @@ impl Shell<'_> {
                     Some(c) => word.text.extend(['\\', c]),
                 },
                 Some('$') if quote == '"' => self.dollar(word, true),
-                Some('`') if quote == '"' => self.substitution("`", word),
+                Some('`') if quote == '"' => self.substitution("`", self.at.saturating_sub(1), word),
                 Some(c) => word.text.push(c),
             }
         }
@@ -276,128 +406,34 @@ impl Shell<'_> {
 
     fn escaped(&mut self, word: &mut Growing) {
         word.changed = true;
+        let blanks = self.rest().find(|c| c != ' ' && c != '\t' && c != '\r').unwrap_or(0);
+        if blanks > 0 && self.rest().get(blanks..).is_some_and(|rest| rest.starts_with('\n')) {
+            let origin = self.file.origin(self.at.saturating_sub(1)..self.at.saturating_add(blanks));
+            let message = "a space stands behind this `\\`, so the command ends with the line";
+            let found = Diagnostic::new(&codes::BROKEN_LINE, origin, message);
+            if self.found.len() < MOST_FAULTS {
+                self.found.push(found.help("take the space away").label("no space behind it"));
+            }
+            self.skip(blanks);
+        }
         match self.take() {
             Some('\n') | None => {}
             Some(c) => word.text.push(c),
         }
     }
 
-    /// A variable, or what the shell would have to run.
-    fn dollar(&mut self, word: &mut Growing, in_quotes: bool) {
-        let start = self.at.saturating_sub(1);
-        if self.peek() == Some('(') {
-            self.take();
-            return self.substitution(")", word);
-        }
-        let Some(name) = self.variable_name() else {
-            word.text.push('$');
-            return;
-        };
-        word.changed = true;
-        // `${NAME:-default}` has its value with it.
-        let (name, default) =
-            name.split_once(":-").map_or((name.as_str(), None), |(name, value)| (name, Some(value)));
-        let value = self.variables.get(name.trim_end_matches("[@]").trim_end_matches("[*]")).cloned();
-        let here = self.file.origin(start..self.at);
-        let value = value.or(default.map(|value| vec![Word::at(value, here.clone())]));
-        let Some(value) = value else {
-            let origin = here;
-            let message = format!("the variable {name} is not set in this file");
-            self.found.push(Diagnostic::new(&codes::SHELL, origin, message).label("stays as it is"));
-            word.text.push_str(self.text.get(start..self.at).unwrap_or_default());
-            return;
-        };
-        self.expanded = value
-            .iter()
-            .fold(self.expanded, |sum, part| sum.saturating_add(part.text.len()).saturating_add(8));
-        if self.expanded > MOST_EXPANDED_BYTES {
-            self.too_long(start);
-            return;
-        }
-        let each = name.ends_with("[@]");
-        expand(&value, each, in_quotes, word);
-    }
-
-    fn too_long(&mut self, start: usize) {
-        let origin = self.file.origin(start..self.at);
-        let message = "the values of variables make the command longer than 1 MiB";
-        if !self.found.iter().any(|known| known.code == &codes::TOO_LONG) {
-            self.found.push(Diagnostic::new(&codes::TOO_LONG, origin, message));
-        }
-    }
-
-    fn variable_name(&mut self) -> Option<String> {
-        if self.peek() == Some('{') {
-            let length = self.rest().find('}')?;
-            let name = self.rest().get(1..length)?.to_owned();
-            self.skip(length.saturating_add(1));
-            return Some(name);
-        }
-        let rest = self.rest();
-        let length = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(rest.len());
-        let name = if length == 0 {
-            rest.get(..1).filter(|c| matches!(*c, "@" | "*" | "#" | "?" | "!"))?
-        } else {
-            rest.get(..length)?
-        };
-        let name = name.to_owned();
-        self.skip(name.len());
-        Some(name)
-    }
-
-    /// `$(…)` or backquotes: told and left out.
-    fn substitution(&mut self, end: &str, word: &mut Growing) {
-        let start = self.at.saturating_sub(end.len());
-        word.changed = true;
-        let mut depth: usize = 1;
-        while let Some(c) = self.take() {
-            match c {
-                '(' if end == ")" => depth = depth.saturating_add(1),
-                ')' | '`' if end.starts_with(c) => depth = depth.saturating_sub(1),
-                _ => {}
-            }
-            if depth == 0 {
-                break;
-            }
-        }
-        let origin = self.file.origin(start..self.at);
-        let message = "the output of another command stands here, and the planner runs nothing";
-        self.found.push(Diagnostic::new(&codes::SHELL, origin, message).label("left out"));
-    }
-
     fn end_command(&mut self) {
         self.skip_next = false;
         let command = std::mem::take(&mut self.command);
+        // `set -- …` sets the arguments of the script.
+        if let [set, dashes, arguments @ ..] = command.as_slice()
+            && (set.text.as_str(), dashes.text.as_str()) == ("set", "--")
+        {
+            self.variables.insert("@".into(), arguments.to_vec());
+        }
         if !command.is_empty() {
             self.commands.push(command);
         }
-    }
-}
-
-/// Puts the value of a variable into a word: as it is within quotes, word by word outside, an array element by element.
-fn expand(value: &[Word], each: bool, in_quotes: bool, word: &mut Growing) {
-    let mut first = true;
-    for part in value {
-        let pieces: Vec<&str> =
-            if in_quotes { vec![part.text.as_str()] } else { part.text.split_whitespace().collect() };
-        for piece in pieces {
-            let joins = first || (in_quotes && !each);
-            if !first && joins {
-                word.text.push(' ');
-            } else if !joins {
-                let text = std::mem::take(&mut word.text);
-                let here = || Word::at("", part.origin.clone());
-                word.done.push(Growing::word(text, word.from.take(), here));
-            }
-            if word.text.is_empty() {
-                word.from = Some((part.clone(), piece.len()));
-            }
-            word.text.push_str(piece);
-            first = false;
-        }
-    }
-    if first && each {
-        word.quoted = false;
     }
 }
 

@@ -9,6 +9,7 @@ use crate::facts::guest::{
     AvoidFact, GuestFacts, HazardPolicy, LayoutPolicy, MemoryFact, NumaFact, PassFact, Viommu, VmmFact,
     VmmKind,
 };
+use crate::version::Version;
 
 /// The facts of a `guest` block.
 pub(in super::super) fn guest(node: &Node, place: &Place) -> GuestFacts {
@@ -41,6 +42,7 @@ fn take(node: &Node, place: &Place, facts: &mut GuestFacts) -> Option<()> {
         "hazards" => facts.hazards = node.word("POLICY", HazardPolicy::WORDS),
         "policy" => facts.policy = node.word("POLICY", LayoutPolicy::WORDS),
         "ipa" => facts.ipa_bits = node.number("N"),
+        "libvirt" => facts.libvirt = version(node),
         "avoid" => facts.avoid.push(AvoidFact { span: node.span("SPAN")?, origin: place.of(node) }),
         _ => {}
     }
@@ -50,15 +52,19 @@ fn take(node: &Node, place: &Place, facts: &mut GuestFacts) -> Option<()> {
 fn vmm(node: &Node, place: &Place) -> Option<VmmFact> {
     Some(VmmFact {
         kind: node.word("VMM", VmmKind::WORDS)?,
-        version: match node.value("VERSION") {
-            Some(Value::Version(version)) => Some(*version),
-            _ => None,
-        },
+        version: version(node),
         machine: node.find("machine").and_then(|inner| inner.name("MACHINE")),
         cpu: node.find("cpu").and_then(|inner| inner.name("MODEL")),
         custom: Some(custom(node)).filter(|custom| *custom != CustomVmm::default()),
         origin: place.of(node),
     })
+}
+
+fn version(node: &Node) -> Option<Version> {
+    match node.value("VERSION") {
+        Some(Value::Version(version)) => Some(*version),
+        _ => None,
+    }
 }
 
 fn custom(node: &Node) -> CustomVmm {

@@ -121,6 +121,14 @@ pub(super) static GUEST: Block = Block {
             example: "avoid 0x1_0000_0000 + 4G",
             ..CLAUSE
         },
+        Clause {
+            keyword: "libvirt",
+            args: &[must("VERSION", Shape::Version)],
+            doc: "The version of libvirt that runs the VMM, for domains that are written from the plan.",
+            absent: "the newest that the planner knows",
+            example: "libvirt 11.3",
+            ..CLAUSE
+        },
     ],
 };
 

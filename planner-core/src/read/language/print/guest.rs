@@ -31,6 +31,7 @@ fn rest(facts: &GuestFacts) -> Vec<String> {
     lines.extend(facts.policy.map(|policy| format!("policy {policy}")));
     lines.extend(facts.ipa_bits.map(|bits| format!("ipa {bits} bits")));
     lines.extend(facts.avoid.iter().map(|avoid| format!("avoid {}", span(avoid.span))));
+    lines.extend(facts.libvirt.map(|version| format!("libvirt {version}")));
     lines
 }
 

@@ -1,13 +1,17 @@
 //! Devices of a QEMU command line: what is passed through, and the guest's IOMMU.
 
+use super::super::address;
 use super::super::codes;
 use super::super::keyval::Keyval;
 use super::super::sink::Sink;
 use super::Line;
 use super::options;
+use crate::diag::Diagnostic;
 use crate::facts::configured::ConfiguredFacts;
 use crate::facts::guest::{PassFact, Viommu};
-use crate::ids::PciAddress;
+
+/// Most passed devices that are read; a PCI bus has 256 functions.
+const MOST_PASSED: usize = 1024;
 
 /// Reads the devices.
 pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
@@ -45,11 +49,25 @@ fn pass(options: &Keyval, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             let name = pair.value.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
             (pair.origin.clone(), name.to_owned())
         }
-        (None, None) => return sink.odd(options.origin.clone(), &options.option),
+        (None, None) => {
+            let message = format!("`{}` does not say which device of the host it is", options.option);
+            let help = "add `--pass 0000:03:00.0` with its address";
+            return sink
+                .tell(Diagnostic::new(&codes::UNNAMED_DEVICE, options.origin.clone(), message).help(help));
+        }
     };
-    match text.parse::<PciAddress>() {
+    if address::is_uuid(&text) {
+        let message =
+            "a mediated device: its own driver does its DMA, so it does not bind the guest's memory";
+        return sink.say(&codes::MEDIATED, place, message);
+    }
+    match text.parse() {
+        Ok(_) if facts.guest.pass.len() >= MOST_PASSED => {
+            let message = format!("more than {MOST_PASSED} devices are passed through");
+            sink.say(&codes::TOO_LONG, place, message);
+        }
         Ok(device) => facts.guest.pass.push(PassFact { device, origin: place }),
-        Err(_) => sink.bad_value(place, "vfio-pci", &text, "a PCI address such as 0000:03:00.0"),
+        Err(_) => sink.tell(address::refused(place, "vfio-pci", &text)),
     }
 }
 

@@ -1,9 +1,13 @@
 //! Machine, CPU model, number of CPUs and global properties of a QEMU command line.
 
+use std::collections::BTreeMap;
+
+use super::super::codes;
 use super::super::keyval::{Keyval, Pair};
 use super::super::sink::Sink;
 use super::Line;
 use super::memory::size;
+use crate::diag::Diagnostic;
 use crate::facts::configured::{SmpFact, Stage};
 use crate::size::Size;
 
@@ -21,21 +25,53 @@ const NOT_OF_THE_MACHINE: &[&str] = &[
     "pflash1",
 ];
 
+/// Properties that add something to the memory map of which the planner has no model, by the start of their names
+/// (hw/i386/sgx-epc.c, hw/cxl/cxl-host.c).
+const WITHOUT_A_MODEL: &[&str] = &["cxl", "sgx-epc"];
+/// Properties without effect on the memory map that only some builds and boards have.
+const OF_SOME: &[&str] = &["hmat", "igd-passthru", "kvm-type"];
+
 /// The machine in QEMU's words, `virt,gic-version=3`: the last type with all properties, of each the last.
-pub(super) fn text(line: &Line) -> Option<String> {
-    let kind = last(&line.machine, "type").map(|pair| pair.value.as_str());
-    let mut words: Vec<String> = kind.map(str::to_owned).into_iter().collect();
+pub(super) fn text(line: &Line, sink: &mut Sink) -> Option<String> {
+    let kind = last(&line.machine, "type").map(|pair| plain_type(pair, sink));
+    let mut words: Vec<String> = kind.into_iter().collect();
+    let places = line.machine.iter().enumerate().map(|(index, pair)| (pair.name.as_str(), index));
+    let last_of: BTreeMap<&str, usize> = places.collect();
     for (index, pair) in line.machine.iter().enumerate() {
-        let again = line.machine.iter().skip(index.saturating_add(1)).any(|later| later.name == pair.name);
+        let again = last_of.get(pair.name.as_str()) != Some(&index);
         let sub = pair.name.starts_with("memory.") || pair.name.starts_with("smp.");
         // A comma would end the value for whoever reads this text; no value that matters has one.
         let other = NOT_OF_THE_MACHINE.contains(&pair.name.as_str()) || pair.value.contains(',');
-        if again || sub || other || pair.name == "type" {
+        if again || sub || other || pair.name == "type" || OF_SOME.contains(&pair.name.as_str()) {
+            continue;
+        }
+        if WITHOUT_A_MODEL.iter().any(|start| pair.name.starts_with(start)) {
+            sink.odd(pair.origin.clone(), format!("-machine {}={}", pair.name, pair.value));
             continue;
         }
         words.push(format!("{}={}", pair.name, pair.value));
     }
     (!words.is_empty()).then(|| words.join(","))
+}
+
+/// The type of a machine without what a distribution adds to its name: `q35+pve1` (Proxmox) is `q35`; of
+/// `pc-q35-rhel9.4.0` (Red Hat) and `pc-i440fx-jammy` (Ubuntu) only the board is known.
+fn plain_type(pair: &Pair, sink: &mut Sink) -> String {
+    let said = pair.value.as_str();
+    if let Some((kind, _)) = said.split_once("+pve") {
+        return kind.to_owned();
+    }
+    const BOARDS: &[(&str, &str)] = &[("pc-q35-", "q35"), ("pc-i440fx-", "pc"), ("virt-", "virt")];
+    let of_distribution = |(start, board): &(&'static str, &'static str)| {
+        let rest = said.strip_prefix(start)?;
+        let word: String = rest.chars().take_while(char::is_ascii_alphabetic).collect();
+        (word.len() > 3).then_some((*start, *board))
+    };
+    let Some((start, board)) = BOARDS.iter().find_map(of_distribution) else { return said.to_owned() };
+    let message = format!("`{said}` is a machine type of a distribution; it is read as the newest `{board}`");
+    let help = format!("`--machine {start}7.2` and the like name QEMU's own type behind it");
+    sink.tell(Diagnostic::new(&codes::DISTRIBUTION, pair.origin.clone(), message).help(help));
+    board.to_owned()
 }
 
 fn last<'p>(pairs: &'p [Pair], name: &str) -> Option<&'p Pair> {
@@ -93,6 +129,15 @@ const HARMLESS_CLASSES: &[&str] = &[
     "vfio-pci",
     "virtio",
     "vmgenid",
+    "cfi.pflash",
+    "isa-",
+    "kvm-",
+    "fw_cfg",
+    "nvme-ns",
+    "PIIX4",
+    "intel-hda",
+    "hda-",
+    "e1000",
 ];
 
 /// Size of the 64-bit PCI window of a PC (hw/pci-host/q35.c, hw/pci-host/i440fx.c: `pci-hole64-size`).

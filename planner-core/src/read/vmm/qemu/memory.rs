@@ -19,6 +19,8 @@ const DEFAULT_MEMORY: Size = Size::mib(128);
 const MEMORY_ALIGN: Size = Size::kib(8);
 /// Most memory devices that are read: more than there are slots.
 const MOST_MODULES: usize = 300;
+/// Most NUMA nodes (include/system/numa.h, `MAX_NODES`).
+const MOST_NODES: u32 = 128;
 /// backends/hostmem*.c.
 const BACKENDS: &[&str] = &[
     "memory-backend-ram",
@@ -108,10 +110,19 @@ fn limits(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
             if read.is_none() {
                 let expected = if name == "slots" { "expects a number" } else { EXPECTED };
                 let text = format!("{}: Parameter '{name}' {expected}", options.option);
-                sink.refuse(Stage::Words, origin.clone(), text);
+                sink.refuse_with(Stage::Words, origin.clone(), text, unit_meant(value));
             }
         }
     }
+}
+
+/// QEMU's units are one letter, `8G`; people write `8GB` and `8 GiB`.
+fn unit_meant(text: &str) -> Option<String> {
+    let digits = text.len().saturating_sub(text.trim_start_matches(|c: char| c.is_ascii_digit()).len());
+    let (number, unit) = text.split_at(digits);
+    let letter = unit.trim().chars().next().filter(char::is_ascii_alphabetic)?.to_ascii_uppercase();
+    let plain = format!("{number}{letter}");
+    (unit.trim().len() > 1 && size(&plain).is_some()).then(|| format!("write `{plain}`"))
 }
 
 /// A bare number is in MiB; nothing is the default.
@@ -245,6 +256,12 @@ fn nodes(
     let mut nodes: Vec<Node> = Vec::new();
     let rows = line.numa.iter().filter(|options| options.get("type") == Some("node"));
     for (options, index) in rows.zip(0_u32..) {
+        if index >= MOST_NODES {
+            // hw/core/numa.c, `parse_numa_node`.
+            let text = format!("{}: Max number of NUMA nodes reached: {MOST_NODES}", options.option);
+            sink.refuse(Stage::Backends, options.origin.clone(), text);
+            return Vec::new();
+        }
         let backend = options.get("memdev").map(|id| {
             busy.insert(id.to_owned());
             (id, backends.get(id))
@@ -254,10 +271,16 @@ fn nodes(
             sink.refuse(Stage::Backends, options.origin.clone(), text);
         }
         let backend = backend.and_then(|(_, backend)| backend);
+        let node = options.get("nodeid").and_then(|id| id.parse().ok()).unwrap_or(index);
+        if nodes.iter().any(|known| known.fact.node == node) {
+            let text = format!("{}: Duplicate NUMA nodeid: {node}", options.option);
+            sink.refuse(Stage::Backends, options.origin.clone(), text);
+            return Vec::new();
+        }
         let memory = options.get("mem").and_then(|text| boot_size(text).flatten());
         let (first_cpu, last_cpu) = cpus(options);
         let fact = NumaFact {
-            node: options.get("nodeid").and_then(|id| id.parse().ok()).unwrap_or(index),
+            node,
             memory: backend.map(|backend| backend.size).or(memory).unwrap_or(Size::ZERO),
             first_cpu,
             last_cpu,

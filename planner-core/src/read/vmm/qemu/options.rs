@@ -20,6 +20,8 @@ pub(super) struct OptionRow {
     pub(super) takes_value: bool,
     /// What it has to do with the memory map.
     pub(super) use_: Use,
+    /// The release that took it away.
+    pub(super) gone_since: Option<Version>,
 }
 
 const LAYOUT_WITH_VALUE: &[&str] = &[
@@ -51,8 +53,10 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "async-teardown",
     "audio",
     "audiodev",
+    "balloon",
     "blockdev",
     "boot",
+    "bootp",
     "cdrom",
     "chardev",
     "chroot",
@@ -71,12 +75,15 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "g",
     "gdb",
     "hda",
+    "hdachs",
     "hdb",
     "hdc",
     "hdd",
     "icount",
     "incoming",
     "initrd",
+    // Proxmox's QEMU has it.
+    "id",
     "iscsi",
     "k",
     "kernel",
@@ -99,6 +106,8 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "qmp-pretty",
     "qtest",
     "qtest-log",
+    "realtime",
+    "redir",
     "rotate",
     "rtc",
     "run-with",
@@ -109,8 +118,13 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "semihosting-config",
     "serial",
     "shim",
+    "smb",
     "smbios",
+    "soundhw",
     "spice",
+    "startdate",
+    "tb-size",
+    "tftp",
     "tpmdev",
     "trace",
     "usbdevice",
@@ -119,28 +133,42 @@ const HARMLESS_WITH_VALUE: &[&str] = &[
     "virtfs",
     "vnc",
     "watchdog-action",
+    "writeconfig",
 ];
 const HARMLESS_ALONE: &[&str] = &[
     "S",
+    "alt-grab",
+    "ctrl-grab",
     "daemonize",
+    "enable-fips",
     "enable-sync-profile",
     "full-screen",
+    "localtime",
     "mem-prealloc",
     "no-fd-bootchk",
     "no-hpet",
+    "no-kvm",
+    "no-kvm-irqchip",
+    "no-kvm-pit",
+    "no-kvm-pit-reinjection",
+    "no-quit",
     "no-reboot",
     "no-shutdown",
     "no-user-config",
     "nodefaults",
+    "nodefconfig",
     "nographic",
     "old-param",
     "only-migratable",
     "portrait",
     "preconfig",
+    "rtc-td-hack",
     "s",
     "semihosting",
+    "show-cursor",
     "singlestep",
     "snapshot",
+    "tdf",
     "usb",
     "version",
     "win2k-hack",
@@ -150,20 +178,41 @@ const UNREAD_ALONE: &[&str] = &["xen-attach", "xen-domid-restrict"];
 
 /// Options that a release took away (docs/about/removed-features.rst).
 const GONE: &[(&str, Version)] = &[
+    ("alt-grab", Version::new(7, 1)),
     ("async-teardown", Version::new(9, 0)),
+    ("balloon", Version::new(3, 1)),
+    ("bootp", Version::new(3, 1)),
     ("chroot", Version::new(9, 0)),
+    ("ctrl-grab", Version::new(7, 1)),
+    ("enable-fips", Version::new(7, 1)),
+    ("hdachs", Version::new(2, 12)),
+    ("localtime", Version::new(3, 1)),
     ("no-acpi", Version::new(9, 0)),
     ("no-hpet", Version::new(9, 0)),
-    ("singlestep", Version::new(9, 0)),
+    ("no-kvm", Version::new(5, 2)),
+    ("no-kvm-irqchip", Version::new(3, 0)),
+    ("no-kvm-pit", Version::new(2, 12)),
+    ("no-kvm-pit-reinjection", Version::new(3, 0)),
+    ("no-quit", Version::new(7, 0)),
+    ("nodefconfig", Version::new(3, 1)),
     ("portrait", Version::new(9, 2)),
+    ("realtime", Version::new(6, 0)),
+    ("redir", Version::new(3, 1)),
     ("rotate", Version::new(9, 2)),
+    ("rtc-td-hack", Version::new(3, 1)),
+    ("show-cursor", Version::new(6, 0)),
+    ("singlestep", Version::new(9, 0)),
+    ("smb", Version::new(3, 1)),
+    ("soundhw", Version::new(7, 1)),
+    ("startdate", Version::new(3, 1)),
+    ("tb-size", Version::new(6, 0)),
+    ("tdf", Version::new(2, 12)),
+    ("tftp", Version::new(3, 1)),
+    ("writeconfig", Version::new(7, 1)),
 ];
 
-/// The option of this name, without its dashes, if this version has it.
-pub(super) fn option(name: &str, version: Version) -> Option<OptionRow> {
-    if GONE.iter().any(|(gone, since)| *gone == name && *since <= version) {
-        return None;
-    }
+/// The option of this name, without its dashes, if any version has it.
+pub(super) fn option(name: &str) -> Option<OptionRow> {
     let tables = [
         (LAYOUT_WITH_VALUE, true, Use::Layout),
         (LAYOUT_ALONE, false, Use::Layout),
@@ -173,7 +222,8 @@ pub(super) fn option(name: &str, version: Version) -> Option<OptionRow> {
         (UNREAD_ALONE, false, Use::Unread),
     ];
     let found = tables.into_iter().find(|(names, ..)| names.contains(&name))?;
-    Some(OptionRow { takes_value: found.1, use_: found.2 })
+    let gone_since = GONE.iter().find(|(gone, _)| *gone == name).map(|(_, since)| *since);
+    Some(OptionRow { takes_value: found.1, use_: found.2, gone_since })
 }
 
 /// Devices that have nothing to do with the memory map but for their BARs, which lie in its PCI windows; by the start of
@@ -191,6 +241,9 @@ const HARMLESS_DEVICES: &[&str] = &[
     "cfi",
     "cirrus-vga",
     "cs4231a",
+    "cxl-downstream",
+    "cxl-rp",
+    "cxl-upstream",
     "dc390",
     "e1000",
     "edu",
@@ -208,17 +261,20 @@ const HARMLESS_DEVICES: &[&str] = &[
     "ich9-",
     "ide-",
     "igb",
+    "igd-passthrough-isa-bridge",
     "intel-hda",
     "ioh3420",
     "ipmi",
     "ipoctal",
     "isa-",
+    "ivshmem",
     "lsi",
     "megasas",
     "mptsas",
     "ne2k",
     "nec-usb-xhci",
     "nvme",
+    "nvme-",
     "pc-testdev",
     "pci-",
     "pcie-",
@@ -236,6 +292,7 @@ const HARMLESS_DEVICES: &[&str] = &[
     "sd-card",
     "sdhci",
     "secondary-vga",
+    "sev-",
     "smbus",
     "spapr-",
     "spice",
@@ -245,9 +302,10 @@ const HARMLESS_DEVICES: &[&str] = &[
     "tulip",
     "u2f",
     "usb-",
-    "vhost-user",
-    "vhost-vsock",
     "vhost-scsi",
+    "vhost-user",
+    "vhost-vdpa",
+    "vhost-vsock",
     "virtconsole",
     "virtio-9p",
     "virtio-balloon",
@@ -256,6 +314,7 @@ const HARMLESS_DEVICES: &[&str] = &[
     "virtio-gpu",
     "virtio-input",
     "virtio-keyboard",
+    "virtio-mmio",
     "virtio-mouse",
     "virtio-multitouch",
     "virtio-net",
@@ -272,13 +331,13 @@ const HARMLESS_DEVICES: &[&str] = &[
     "vmware-svga",
     "vmxnet3",
     "x3130-upstream",
-    "xio3130-downstream",
     "xhci",
+    "xio3130-downstream",
 ];
 
 /// Whether a device of this name leaves the memory map alone.
 pub(super) fn is_harmless_device(driver: &str) -> bool {
-    HARMLESS_DEVICES.iter().any(|start| driver.starts_with(start))
+    HARMLESS_DEVICES.iter().any(|start| driver.starts_with(start)) && driver != "pci-assign"
 }
 
 /// Kinds of `-object` that leave the memory map alone, by the start of their names.
@@ -290,6 +349,7 @@ const HARMLESS_OBJECTS: &[&str] = &[
     "cryptodev",
     "dbus-vmstate",
     "filter",
+    "igvm-",
     "input-",
     "iommufd",
     "iothread",
@@ -303,6 +363,8 @@ const HARMLESS_OBJECTS: &[&str] = &[
     "thread-context",
     "throttle-group",
     "tls-",
+    "tpm-",
+    "vhost-user-",
     "x-remote",
     "x-vfio-user",
 ];

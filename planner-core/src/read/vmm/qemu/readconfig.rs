@@ -119,3 +119,11 @@ fn is_harmless(group: &str) -> bool {
     ];
     GROUPS.contains(&group)
 }
+
+/// Whether a text is such a file: its first line that says anything opens a group that QEMU knows.
+pub(super) fn is_file(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#'));
+    let group = first.and_then(|line| line.strip_prefix('[')?.strip_suffix(']'));
+    let name = group.map(|group| group.split('"').next().unwrap_or(group).trim());
+    name.is_some_and(|name| is_layout(name) || is_harmless(name))
+}

@@ -1,0 +1,1 @@
+/usr/bin/kvm -id 101 -name vm101 -bios /usr/share/pve-edk2-firmware//OVMF_SEV_4M.fd -smp '1,sockets=1,cores=1,maxcpus=1' -nodefaults -cpu EPYC-v4 -m 16384 -object 'sev-snp-guest,id=sev0,cbitpos=51,reduced-phys-bits=6,policy=0xb0000' -device vfio-pci,host=0000:41:00.0,id=hostpci0 -machine 'type=pc+pve0,confidential-guest-support=sev0'

@@ -1,0 +1,1 @@
+lkvm run -k Image -c 31 --pmu

@@ -1,0 +1,1 @@
+sudo nice -n -20 taskset -c 1 ./lkvm run --realm -c 1 -m 500 -k /srv/guests/Image -d /srv/guests/VM-fs2.img --9p /srv/shared,sh --irqchip=gicv3-its --restricted_mem --loglevel=debug -r 32 --shmem 0x30000000:32M:file=/dev/shm/buf:mlock -p "root=/dev/vda1 rw"

@@ -1,0 +1,25 @@
+qemu-system-aarch64 -cpu host -smp 4 -m 16G \
+-object iommufd,id=iommufd0 \
+-object memory-backend-ram,size=16G,id=m0 \
+-machine virt,accel=kvm,gic-version=3,ras=on,highmem-mmio-size=4T \
+-numa node,memdev=m0,cpus=0-3,nodeid=0 \
+-numa node,nodeid=1 \
+-numa node,nodeid=2 \
+-numa node,nodeid=3 \
+-numa node,nodeid=4 \
+-numa node,nodeid=5 \
+-numa node,nodeid=6 \
+-numa node,nodeid=7 \
+-numa node,nodeid=8 \
+-device pxb-pcie,id=pcie.1,bus_nr=1,bus=pcie.0,numa_node=0 \
+-device arm-smmuv3,primary-bus=pcie.1,id=smmuv3.1,accel=on,ats=on,ril=off,pasid=on,oas=48 \
+-device pcie-root-port,id=pcie.port1,bus=pcie.1,chassis=1,io-reserve=0 \
+-device vfio-pci-nohotplug,host=0000:01:00.0,bus=pcie.port1,rombar=0,id=dev0,iommufd=iommufd0 \
+-object acpi-generic-initiator,id=gi0,pci-dev=dev0,node=1 \
+-object acpi-generic-initiator,id=gi1,pci-dev=dev0,node=2 \
+-object acpi-generic-initiator,id=gi2,pci-dev=dev0,node=3 \
+-object acpi-generic-initiator,id=gi3,pci-dev=dev0,node=4 \
+-object acpi-generic-initiator,id=gi4,pci-dev=dev0,node=5 \
+-object acpi-generic-initiator,id=gi5,pci-dev=dev0,node=6 \
+-object acpi-generic-initiator,id=gi6,pci-dev=dev0,node=7 \
+-object acpi-generic-initiator,id=gi7,pci-dev=dev0,node=8

@@ -1,0 +1,1 @@
+qemu-system-aarch64 -machine virt,gic-version=3,ras=on,mte=on,secure=off,virtualization=off,its=on,dtb-randomness=on,highmem=on,spcr=off,cxl=on,hmat=on,nvdimm=on -accel kvm,dirty-ring-size=4096 -cpu host,sve=off,pauth=on,kvm-no-adjvtime=off -m 4G -device vfio-pci,host=0000:01:00.0 -device virtio-iommu-pci,granule=host,aw-bits=48

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -machine q35 accel=kvm -m 8G disk.img

@@ -1,0 +1,1 @@
+qemu-system-x86_64 -m 8G -device pci-assign,host=01:00.0

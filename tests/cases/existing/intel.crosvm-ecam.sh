@@ -1,0 +1,1 @@
+crosvm run --cpus num-cores=4 --mem size=8192 --pci ecam=[start=0xb0000000,size=0x10000000],mem=[start=0xa0000000] --vfio /sys/bus/pci/devices/0000:03:00.0,guest-address=00:05.0,iommu=coiommu --disable-sandbox vmlinux

@@ -1,0 +1,1 @@
+openvmm -p 4 --uefi --no-vmbus --numa size=8G,host_numa_node=0,vps=[0-1] --numa size=8G,vps=[2-3] --pcie-root-complex rc0,high_mmio=64G,high_mmio_base=512G --pcie-root-port rc0:rp0 --vfio host=0000:03:00.0,port=rp0 --vpci nvme

@@ -1,0 +1,1 @@
+/usr/bin/kvm -id 101 -name vm101 -smp '1,sockets=1,cores=1,maxcpus=1' -nodefaults -cpu host,+kvm_pv_eoi,+kvm_pv_unhalt -m 4096 -device 'intel-iommu,intremap=on,caching-mode=on,aw-bits=39' -device 'VGA,id=vga,bus=pcie.0,addr=0x1' -device vfio-pci,host=0000:03:00.0,id=hostpci0,bus=ich9-pcie-port-1,addr=0x0 -machine 'type=q35+pve0,kernel-irqchip=split'

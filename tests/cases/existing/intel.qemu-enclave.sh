@@ -1,0 +1,1 @@
+qemu-system-x86_64 -accel kvm -cpu host,+sgx-provisionkey -machine q35 -m 8G -object memory-backend-epc,id=mem1,size=64M,prealloc=on -object memory-backend-epc,id=mem2,size=28M -M sgx-epc.0.memdev=mem1,sgx-epc.0.node=0,sgx-epc.1.memdev=mem2,sgx-epc.1.node=0

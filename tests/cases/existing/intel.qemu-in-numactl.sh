@@ -1,0 +1,1 @@
+numactl --cpunodebind=0 --membind=0 nice -n -5 chrt -r 1 /usr/local/qemu-9.2.0/bin/qemu-system-x86_64 -machine q35 -accel kvm -cpu host -m 16g -mem-path /mnt/huge_1GB -device vfio-pci,host=03:00.0 > /tmp/log 2>&1
