@@ -94,7 +94,9 @@ fn what_a_version_can_express() {
             --- exit 0
         "#]],
     );
-    check("vmm xen=4.20", expect![[r#"
+    check(
+        "vmm xen=4.20",
+        expect![[r#"
         xen 4.20 dom0less for aarch64 (known since 4.17)
           can         start RAM elsewhere, put memory at chosen addresses
           takes care  of nothing by itself
@@ -113,7 +115,8 @@ fn what_a_version_can_express() {
           options     mmio_hole=, rdm_mem_boundary=, pci=["…,rdm_policy="]
           viommu      none
         --- exit 0
-    "#]]);
+    "#]],
+    );
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");
 }
@@ -126,7 +129,9 @@ fn the_matrix() {
 
 #[test]
 fn a_domain_of_xen() {
-    check("vmm xen=4.20 --machine hvm --memory 8G --ipa-bits 39", expect![[r#"
+    check(
+        "vmm xen=4.20 --machine hvm --memory 8G --ipa-bits 39",
+        expect![[r#"
         xen 4.20 hvm with 8 GiB
           0x0..=0xefff_ffff               3840 MiB    ram       ram-low
           0xf000_0000..=0xfbff_ffff       192 MiB     mmio32    pci-mem
@@ -136,12 +141,16 @@ fn a_domain_of_xen() {
           0x1_0000_0000..=0x2_0fff_ffff   4352 MiB    ram       ram-high
           0x2_1000_0000..=0x7f_ffff_ffff  515840 MiB  mmio64    pci-hi-mem
         --- exit 0
-    "#]]);
-    check("vmm xen --machine direct-map --memory 1G", expect![[r#"
+    "#]],
+    );
+    check(
+        "vmm xen --machine direct-map --memory 1G",
+        expect![[r#"
         xen 4.21 direct-map with 1 GiB
           0x4000_0000..=0x7fff_ffff  1 GiB  ram  ram0
         --- exit 0
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
