@@ -118,8 +118,11 @@ fn groups<'a>(
 }
 
 fn check_assignable(host: &Host, guest: &GuestSpec, group: &GroupReport, found: &mut Vec<Violation>) {
-    // Xen has an IOMMU driver of its own, which refuses nothing that Linux's would.
+    // Xen has IOMMU drivers of its own, which refuse nothing that Linux's would.
     if !vmm::uses_vfio(guest.vmm) {
+        if !host.iommus.iter().any(|iommu| vmm::drives(guest.vmm, iommu.model)) {
+            violation(found, "V004", format!("{} has no driver for the IOMMU of the host", guest.vmm));
+        }
         return;
     }
     for blocker in &group.blockers {

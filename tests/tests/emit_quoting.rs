@@ -87,9 +87,9 @@ fn plan(name: &str, machine: &str, vmm: &str, base: u64) -> Plan {
 fn xl_cfg(name: &str) -> String {
     let mut plan = plan(name, "hvm", "xen", 0);
     plan.guest.arch = Arch::X86_64;
-    plan.guest.pass = vec!["0000:01:00.0".parse().unwrap(), "0000:01:00.1".parse().unwrap()];
+    plan.guest.pass = ["0000:01:00.0", "0000:01:00.1"].map(|place| place.parse().expect("a place")).to_vec();
     plan.knobs = vec![Knob::MmioHole { size: Size::gib(1) }];
-    let files = emit(&plan, Target::Xen).unwrap();
+    let files = emit(&plan, Target::Xen).expect("the plan can be said");
     files[0].text.clone()
 }
 

@@ -406,15 +406,15 @@ fn a_domain_for_a_libvirt() {
     check(
         &format!("plan board.host {guest} --emit libvirt=nine"),
         expect![[r#"
-        --- stderr
-        error: invalid value 'libvirt=nine' for '--emit <TARGET>'
-          [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, custom]
+            --- stderr
+            error: invalid value 'libvirt=nine' for '--emit <TARGET>'
+              [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, xen, xen-dom0less, custom]
 
-          tip: a similar value exists: 'libvirt'
+              tip: a similar value exists: 'libvirt'
 
-        For more information, try '--help'.
-        --- exit 2
-    "#]],
+            For more information, try '--help'.
+            --- exit 2
+        "#]],
     );
 }
 

@@ -94,7 +94,29 @@ fn what_a_version_can_express() {
             --- exit 0
         "#]],
     );
-    check("vmm xen=4.20", expect![[r#""#]]);
+    check(
+        "vmm xen=4.20",
+        expect![[r#"
+        xen 4.20 dom0less for aarch64 (known since 4.17)
+          can         start RAM elsewhere, put memory at chosen addresses
+          takes care  of nothing by itself
+          options     xen,static-mem, direct-map
+          viommu      none
+
+        xen 4.20 direct-map for aarch64 (known since 4.17)
+          can         start RAM elsewhere, put memory at chosen addresses
+          takes care  of nothing by itself
+          options     xen,static-mem, direct-map
+          viommu      none
+
+        xen 4.20 hvm for x86_64 (known since 4.17)
+          can         pass host devices through, move the 32-bit PCI window
+          takes care  keeps RAM clear of reserved regions, maps BARs of passed devices into the IOMMU
+          options     mmio_hole=, rdm_mem_boundary=, pci=["…,rdm_policy="]
+          viommu      none
+        --- exit 0
+    "#]],
+    );
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");
 }
@@ -107,8 +129,28 @@ fn the_matrix() {
 
 #[test]
 fn a_domain_of_xen() {
-    check("vmm xen=4.20 --machine hvm --memory 8G --ipa-bits 39", expect![[r#""#]]);
-    check("vmm xen --machine direct-map --memory 1G", expect![[r#""#]]);
+    check(
+        "vmm xen=4.20 --machine hvm --memory 8G --ipa-bits 39",
+        expect![[r#"
+        xen 4.20 hvm with 8 GiB
+          0x0..=0xefff_ffff               3840 MiB    ram       ram-low
+          0xf000_0000..=0xfbff_ffff       192 MiB     mmio32    pci-mem
+          0xfc00_0000..=0xfedf_ffff       46 MiB      platform  hvmloader
+          0xfee0_0000..=0xfeef_ffff       1 MiB       msi       apic-msi
+          0xfef0_0000..=0xffff_ffff       17 MiB      flash     firmware
+          0x1_0000_0000..=0x2_0fff_ffff   4352 MiB    ram       ram-high
+          0x2_1000_0000..=0x7f_ffff_ffff  515840 MiB  mmio64    pci-hi-mem
+        --- exit 0
+    "#]],
+    );
+    check(
+        "vmm xen --machine direct-map --memory 1G",
+        expect![[r#"
+        xen 4.21 direct-map with 1 GiB
+          0x4000_0000..=0x7fff_ffff  1 GiB  ram  ram0
+        --- exit 0
+    "#]],
+    );
 }
 
 #[test]

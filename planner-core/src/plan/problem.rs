@@ -110,6 +110,7 @@ impl Problem {
         problem.check_devices(host, reserved, &passed);
         problem.blockers.extend(passed::refuse_nesting(host, reserved.kernel, guest));
         problem.check_vmm(&passed);
+        problem.check_driver(host);
         let groups = groups_of_interest(host, reserved, guest, &passed);
         for group in &groups {
             problem.add_group(group);
@@ -392,6 +393,17 @@ impl Problem {
         }
         let because = format!("{name} puts RAM at the addresses of RAM of the host, {}", in_words(&ram));
         self.keep_out(ram.complement(), rule_reason(rule, because));
+    }
+
+    /// A hypervisor without a driver for the IOMMU contains no DMA.
+    fn check_driver(&mut self, host: &Host) {
+        let known = |iommu: &crate::host::Iommu| vmm::drives(self.guest.vmm, iommu.model);
+        if self.guest.pass.is_empty() || host.iommus.is_empty() || host.iommus.iter().any(known) {
+            return;
+        }
+        let name = vmm::describe(&self.request);
+        let because = format!("{name} has no driver for the IOMMU of the host");
+        self.blockers.push(rule_reason(vmm::rules::XEN_IOMMU, because));
     }
 
     /// Xen refuses a device that shares its region with another, unless it is told to be lax about it.

@@ -62,7 +62,7 @@ fn minors(kind: VmmKind, major: u16) -> u16 {
         (VmmKind::Qemu, 2) => 13,
         (VmmKind::Qemu, 3) => 2,
         (VmmKind::Qemu, _) => 3,
-        (VmmKind::Firecracker, _) => newest(kind).minor.saturating_add(1),
+        (VmmKind::Firecracker | VmmKind::Xen, _) => newest(kind).minor.saturating_add(1),
         _ => 1,
     }
 }

@@ -50,6 +50,7 @@ use crate::addr::{Gpa, Span};
 use crate::facts::Arch;
 use crate::facts::custom::CustomVmm;
 use crate::facts::guest::{Viommu, VmmKind};
+use crate::facts::host::IommuModel;
 use crate::facts::words;
 use crate::size::{PageSize, Size};
 use crate::span_set::SpanSet;
@@ -518,6 +519,14 @@ pub fn fixed_regions(request: &Request) -> impl Iterator<Item = (&str, Span<Gpa>
 #[must_use]
 pub fn uses_vfio(kind: VmmKind) -> bool {
     kind != VmmKind::Xen
+}
+
+/// Whether there is a driver for an IOMMU of this model: Linux has one for all, a hypervisor that programs the IOMMU
+/// itself for some.
+#[must_use]
+pub fn drives(kind: VmmKind, model: IommuModel) -> bool {
+    use IommuModel::{AppleDart, Riscv, VirtioIommu};
+    uses_vfio(kind) || !matches!(model, VirtioIommu | Riscv | AppleDart)
 }
 
 /// Whether the guest's RAM lies at the addresses of the host memory behind it.

@@ -330,6 +330,12 @@ rules! {
         "the memory map of a Xen domain must fit the address bits of stage 2",
         "They are those of the processors, or of the SMMUs where these have fewer.",
         "xen/arch/arm/mmu/p2m.c setup_virt_paging, xen/arch/arm/p2m.c p2m_restrict_ipa_bits";
+    /// Drivers of IOMMUs.
+    XEN_IOMMU = "M-XEN-IOMMU",
+        "Xen drives VT-d, AMD-Vi and SMMUs, and no virtio-iommu",
+        "Xen programs the IOMMU itself. A machine whose IOMMU it does not know, such as a guest of QEMU with a virtio-iommu, \
+         gives no devices away.",
+        "xen/drivers/passthrough/vtd/iommu.c, xen/drivers/passthrough/amd/pci_amd_iommu.c";
     /// vCPUs.
     XEN_VCPUS = "M-XEN-VCPUS",
         "Xen takes 128 vCPUs at most for an HVM domain and for a domain on arm64",

@@ -8,7 +8,7 @@ use std::str::Chars;
 
 /// A value.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Value {
+pub(super) enum Value {
     /// A string without its quotes, or a number as it is written.
     Text(String),
     /// A list of them.
@@ -16,7 +16,7 @@ pub enum Value {
 }
 
 /// The assignments of a file.
-pub fn read(text: &str) -> Result<BTreeMap<String, Value>, String> {
+pub(super) fn read(text: &str) -> Result<BTreeMap<String, Value>, String> {
     let mut chars = text.chars().peekable();
     let mut values = BTreeMap::new();
     loop {
