@@ -105,7 +105,7 @@ fn made_by_itself(problem: &Problem) -> Vec<MapRegion> {
 #[serde(untagged)]
 pub enum PlanDocument {
     /// A layout.
-    Fits(FittingDocument),
+    Fits(Box<FittingDocument>),
     /// No layout.
     Impossible(ImpossibleDocument),
 }
@@ -165,13 +165,13 @@ impl PlanDocument {
     #[must_use]
     pub fn new(host: &Host, guest: &GuestSpec, answer: &Answer) -> Self {
         match &answer.outcome {
-            Outcome::Plan(plan) => Self::Fits(FittingDocument {
+            Outcome::Plan(plan) => Self::Fits(Box::new(FittingDocument {
                 schema: PLAN_SCHEMA.into(),
                 plan: (**plan).clone(),
                 options: emit::options(plan),
                 config: configuration(plan),
                 as_it_stands: None,
-            }),
+            })),
             Outcome::Conflict { conflict, fixes } => Self::Impossible(ImpossibleDocument {
                 schema: PLAN_SCHEMA.into(),
                 verdict: Verdict::Impossible,
