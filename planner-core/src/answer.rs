@@ -107,7 +107,7 @@ pub enum PlanDocument {
     /// A layout.
     Fits(Box<FittingDocument>),
     /// No layout.
-    Impossible(ImpossibleDocument),
+    Impossible(Box<ImpossibleDocument>),
 }
 
 /// A plan with the configuration that carries it out.
@@ -172,7 +172,7 @@ impl PlanDocument {
                 config: configuration(plan),
                 as_it_stands: None,
             })),
-            Outcome::Conflict { conflict, fixes } => Self::Impossible(ImpossibleDocument {
+            Outcome::Conflict { conflict, fixes } => Self::Impossible(Box::new(ImpossibleDocument {
                 schema: PLAN_SCHEMA.into(),
                 verdict: Verdict::Impossible,
                 host: HostSummary {
@@ -185,7 +185,7 @@ impl PlanDocument {
                 vmm: VmmSummary { name: guest.vmm, version: guest.version, machine: guest.machine.clone() },
                 conflict: ConflictDocument { conflict: conflict.clone(), fixes: fixes.clone() },
                 as_it_stands: None,
-            }),
+            })),
         }
     }
 
