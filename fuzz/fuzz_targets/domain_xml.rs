@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(data);
     let mut sources = Sources::new();
     sources.insert("f", text.clone());
-    for format in [Format::DomainXml, Format::CloudHypervisorJson] {
+    for format in [Format::DomainXml, Format::CloudHypervisorJson, Format::FirecrackerJson] {
         let (facts, found) = read_text(format, "f", &text, None, &Default::default());
         let _ = render(&found, &sources, Color::Never);
         let setting = Setting { arch: Arch::X86_64, version: None, ipa_bits: None };

@@ -105,9 +105,9 @@ fn made_by_itself(problem: &Problem) -> Vec<MapRegion> {
 #[serde(untagged)]
 pub enum PlanDocument {
     /// A layout.
-    Fits(FittingDocument),
+    Fits(Box<FittingDocument>),
     /// No layout.
-    Impossible(ImpossibleDocument),
+    Impossible(Box<ImpossibleDocument>),
 }
 
 /// A plan with the configuration that carries it out.
@@ -165,14 +165,14 @@ impl PlanDocument {
     #[must_use]
     pub fn new(host: &Host, guest: &GuestSpec, answer: &Answer) -> Self {
         match &answer.outcome {
-            Outcome::Plan(plan) => Self::Fits(FittingDocument {
+            Outcome::Plan(plan) => Self::Fits(Box::new(FittingDocument {
                 schema: PLAN_SCHEMA.into(),
                 plan: (**plan).clone(),
                 options: emit::options(plan),
                 config: configuration(plan),
                 as_it_stands: None,
-            }),
-            Outcome::Conflict { conflict, fixes } => Self::Impossible(ImpossibleDocument {
+            })),
+            Outcome::Conflict { conflict, fixes } => Self::Impossible(Box::new(ImpossibleDocument {
                 schema: PLAN_SCHEMA.into(),
                 verdict: Verdict::Impossible,
                 host: HostSummary {
@@ -185,7 +185,7 @@ impl PlanDocument {
                 vmm: VmmSummary { name: guest.vmm, version: guest.version, machine: guest.machine.clone() },
                 conflict: ConflictDocument { conflict: conflict.clone(), fixes: fixes.clone() },
                 as_it_stands: None,
-            }),
+            })),
         }
     }
 

@@ -353,25 +353,31 @@ fn check_segments(host: &Host, guest: &GuestSpec, plan: &Plan, found: &mut Vec<V
         return violation(found, "V013", format!("there is no PCI segment {segment}"));
     }
     for (index, &most) in map.segments.iter().enumerate() {
-        let count = segments.iter().filter(|&&segment| segment == index).count();
-        if u32::try_from(count).is_ok_and(|count| count > most) {
+        let devices: Vec<&Device> = passed(host, guest, plan)
+            .filter(|&(_, segment)| segment == index)
+            .map(|(device, _)| device)
+            .collect();
+        if u32::try_from(devices.len()).is_ok_and(|count| count > most) {
+            let count = devices.len();
             let message =
                 format!("PCI segment {index} takes {most} passed devices, and the plan has {count}");
             violation(found, "V013", message);
         }
-        let bars = passed(host, guest, plan).filter(|&(_, segment)| segment == index);
-        let bars = bars.flat_map(|(device, _)| &device.bars).filter(|bar| bar.index < 6);
-        let low = bars.filter(|bar| bar.kind == BarKind::Mem32).map(|bar| u128::from(bar.size.bytes()));
-        let (low, windows) =
-            (low.sum::<u128>(), |region: &&vmm::MapRegion| region.kind == RegionKind::Mmio32);
-        let window =
-            map.regions.iter().filter(windows).nth(index).map_or(0, |region| region.span.size_bytes());
-        if low > window {
-            let (low, window) = (binary_size(low), binary_size(window));
-            let message =
-                format!("32-bit BARs of {low} lie on PCI segment {index}, whose window has {window}");
-            violation(found, "V013", message);
-        }
+        check_low_bars(&map, index, &devices, found);
+    }
+}
+
+/// The 32-bit BARs on a segment, in all.
+fn check_low_bars(map: &MemoryMap, segment: usize, devices: &[&Device], found: &mut Vec<Violation>) {
+    let bars = devices.iter().flat_map(|device| &device.bars);
+    let low = bars.filter(|bar| bar.index < 6 && bar.kind == BarKind::Mem32);
+    let low: u128 = low.map(|bar| u128::from(bar.size.bytes())).sum();
+    let mut windows = map.regions.iter().filter(|region| region.kind == RegionKind::Mmio32);
+    let window = windows.nth(segment).map_or(0, |region| region.span.size_bytes());
+    if low > window {
+        let (low, window) = (binary_size(low), binary_size(window));
+        let message = format!("32-bit BARs of {low} lie on PCI segment {segment}, whose window has {window}");
+        violation(found, "V013", message);
     }
 }
 

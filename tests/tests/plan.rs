@@ -10,6 +10,7 @@ use planner_core::guest::resolve as guest_resolve;
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
 use planner_core::read::language;
+use planner_core::verify::verify;
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/plan");
@@ -57,6 +58,9 @@ fn tell(answer: &Answer, out: &mut String) -> std::fmt::Result {
             for knob in &plan.knobs {
                 writeln!(out, "knob {knob:?}")?;
             }
+            for (device, segment) in plan.guest.pass.iter().zip(&plan.segments) {
+                writeln!(out, "segment {segment} {device}")?;
+            }
             for doorbell in plan.msi_window.iter().flat_map(|msi| &msi.doorbells) {
                 writeln!(out, "doorbell {} at {}", doorbell.address, doorbell.iova)?;
             }
@@ -88,4 +92,28 @@ fn cases_are_answered_as_written() {
         let text = std::fs::read_to_string(&case).expect("the case can be read");
         expect_file![case.with_extension("txt")].assert_eq(&told(&text));
     }
+}
+
+/// The verifier counts for itself what lies on each PCI segment.
+#[test]
+fn devices_that_crowd_a_segment_are_seen() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/plan");
+    let text = std::fs::read_to_string(folder.join("cloud-hypervisor-many-functions.host"));
+    let (document, _) = language::parse("case", &text.expect("the case can be read"));
+    let host = host_resolve::resolve(&document.hosts[0]).0;
+    let guest = guest_resolve::resolve(&document.guests[0], &host).0.expect("a guest");
+    let answer = answer(&host, &guest, &Question::default());
+    let Outcome::Plan(plan) = answer.outcome else { panic!("a plan") };
+    let said = |change: fn(&mut Vec<u16>)| {
+        let mut plan = plan.clone();
+        change(&mut plan.segments);
+        let found = verify(&host, &answer.reserved, &guest, &plan);
+        found.into_iter().map(|found| format!("{} {}", found.code, found.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(said(|_| {}), Vec::<String>::new());
+    let crowd = said(|segments| segments.fill(0));
+    assert_eq!(crowd, ["V013 PCI segment 0 takes 24 passed devices, and the plan has 40"]);
+    assert_eq!(said(|segments| segments[0] = 7), ["V013 there is no PCI segment 7"]);
+    let none = said(Vec::clear);
+    assert_eq!(none, ["V013 0 devices have a segment, and 40 need one of the VMM's 2"]);
 }

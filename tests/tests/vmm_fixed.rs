@@ -85,6 +85,7 @@ fn machines(kind: VmmKind, arch: Arch) -> &'static [&'static str] {
             "ecam=[start=0xb0000000,size=0x10000000]",
             "ecam=[start=0xc0000000,size=0x10000000],mem=[start=0xb0000000,size=0x40000000]",
             "ecam=[start=0xf4100000]",
+            "ecam=[start=0x40000000,size=0x10000000],mem=[start=0xd0000000]",
         ],
         (VmmKind::Crosvm, Arch::Riscv64) => &["mem=[start=0x8000000]"],
         _ => &[],

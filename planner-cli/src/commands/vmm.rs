@@ -115,7 +115,8 @@ pub(crate) fn arch(args: &VmmArgs) -> Option<Arch> {
 
 /// The instruction set that a machine type of this name is meant for, where nothing else says it.
 fn usual_arch(machine: &str) -> Arch {
-    let x86 = machine.starts_with("pc") || machine.starts_with("q35") || machine == "hvm";
+    let kind = machine.split(',').next().filter(|kind| !kind.contains('=')).unwrap_or_default();
+    let x86 = kind.starts_with("pc") || kind.starts_with("q35") || kind == "hvm";
     if x86 { Arch::X86_64 } else { Arch::Aarch64 }
 }
 

@@ -88,6 +88,8 @@ struct Zone {
     pages: Pages,
     #[serde(skip_serializing_if = "Option::is_none")]
     host_numa_node: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hotplug_size: Option<u64>,
 }
 
 /// `PayloadConfig`.
@@ -269,9 +271,6 @@ fn refuse(plan: &Plan) -> Result<(), Unsupported> {
     if guest.vcpus > MOST_VCPUS {
         return lacks(&format!("room for {} vCPUs", guest.vcpus));
     }
-    if !plan.hotplug.is_empty() && !guest.numa.is_empty() {
-        return lacks("room for later memory that belongs to no NUMA node");
-    }
     let modern = version >= IOMMUFD_SINCE;
     if guest.iommufd && !modern {
         return lacks("iommufd");
@@ -320,7 +319,12 @@ fn memory(plan: &Plan) -> Result<(Memory, Vec<Numa>), Unsupported> {
             pci_segments: Vec::new(),
             range,
         });
-        memory.zones.push(Zone { id, size: part.size.bytes(), pages, host_numa_node: part.host_node });
+        let (size, host_numa_node) = (part.size.bytes(), part.host_node);
+        memory.zones.push(Zone { id, size, pages, host_numa_node, hotplug_size: None });
+    }
+    // Room lies behind all RAM and is a zone's, so the last node's.
+    if let Some(zone) = memory.zones.last_mut() {
+        zone.hotplug_size = memory.hotplug_size.take();
     }
     memory.size = 0;
     memory.pages = Pages::default();
@@ -363,8 +367,11 @@ fn cpus(cpus: &Cpus) -> String {
 
 fn memory_value(memory: &Memory) -> String {
     let mut text = format!("size={}{}", byte_sized(memory.size), pages_value(memory.pages));
+    if memory.hotplug_method.is_some() {
+        text += ",hotplug_method=virtio-mem";
+    }
     if let Some(room) = memory.hotplug_size {
-        text += &format!(",hotplug_method=virtio-mem,hotplug_size={}", byte_sized(room));
+        text += &format!(",hotplug_size={}", byte_sized(room));
     }
     text
 }
@@ -378,7 +385,9 @@ fn pages_value(pages: Pages) -> String {
 
 fn zone(zone: &Zone) -> String {
     let node = zone.host_numa_node.map_or_else(String::new, |node| format!(",host_numa_node={node}"));
-    format!("id={},size={}{}{node}", zone.id, byte_sized(zone.size), pages_value(zone.pages))
+    let room =
+        zone.hotplug_size.map_or_else(String::new, |room| format!(",hotplug_size={}", byte_sized(room)));
+    format!("id={},size={}{}{node}{room}", zone.id, byte_sized(zone.size), pages_value(zone.pages))
 }
 
 fn numa(numa: &Numa) -> String {

@@ -85,9 +85,28 @@ pub(super) fn memory_map(request: &Request, choice: &Choice) -> Result<MemoryMap
         Arch::X86_64 => x86(request, choice.boot, window(request, &choice.knobs)?)?,
         Arch::Riscv64 => riscv(request, choice.boot)?,
     };
+    refuse_overlap(&regions)?;
     refuse_cut_pages(request, &regions, rules::CROSVM_RAM)?;
     let last = regions.iter().map(|region| region.span.last()).max().unwrap_or(ARM_RAM);
     Ok(MemoryMap { regions, needed_bits: qemu::bits_of(last), takes_all_bits: true, ..MemoryMap::default() })
+}
+
+/// The configuration space moves anywhere; crosvm finds out when it puts devices on its bus (devices/src/bus.rs,
+/// `Error::Overlap`), or not at all.
+fn refuse_overlap(regions: &[MapRegion]) -> Result<(), VmmError> {
+    let mut sorted: Vec<&MapRegion> = regions.iter().collect();
+    sorted.sort_by_key(|region| region.span);
+    let overlap = sorted.windows(2).find_map(|pair| match pair {
+        [low, high] if low.span.overlaps(high.span) => Some((low, high)),
+        _ => None,
+    });
+    match overlap {
+        None => Ok(()),
+        Some((low, high)) => {
+            let text = format!("{} at {} overlaps {} at {}", low.name, low.span, high.name, high.span);
+            Err(refusal(rules::CROSVM_WINDOW, text))
+        }
+    }
 }
 
 /// The default, then other places of the window, unless the user has said where it lies.

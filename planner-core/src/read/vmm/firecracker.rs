@@ -93,7 +93,7 @@ pub fn read(words: &[Word], version: Option<Version>, files: &Files) -> (Configu
                 match files.get(file) {
                     Some(text) => facts = config(file, text, version, &mut sink),
                     None => {
-                        sink.say(&codes::NO_FILE, option.origin.clone(), format!("{file:?} is not at hand"))
+                        sink.say(&codes::NO_FILE, option.origin.clone(), format!("{file:?} is not at hand"));
                     }
                 }
             }
@@ -143,7 +143,7 @@ fn machine(node: &Node, facts: &mut ConfiguredFacts, sink: &mut Sink) {
         match count.text.parse() {
             Ok(vcpus) => facts.guest.vcpus = Some(vcpus),
             Err(_) => {
-                sink.bad_value(count.origin.clone(), "vcpu_count", &count.text, "a number of virtual CPUs")
+                sink.bad_value(count.origin.clone(), "vcpu_count", &count.text, "a number of virtual CPUs");
             }
         }
     }

@@ -138,7 +138,9 @@ static VMM: Block = Block {
         Clause {
             keyword: "machine",
             args: &[must("MACHINE", Shape::Name)],
-            doc: "Machine type and options in the VMM's own words.",
+            doc: "Machine type and options in the VMM's own words: of QEMU what `-machine` takes, of crosvm what `--pci` \
+                  takes, of Cloud Hypervisor what `--platform`, `--pci-segment` and `--numa` say of PCI segments \
+                  (`num_pci_segments=2,pci_segment=1,mmio64_aperture_weight=4`).",
             absent: "the VMM's default",
             example: "machine \"virt,gic-version=3\"",
             ..CLAUSE
