@@ -103,7 +103,7 @@ fn bridges(pci: &str) -> impl Iterator<Item = u64> + '_ {
 
 fn span<A: Address>(cells: &[u64; 4]) -> Option<Span<A>> {
     let [high, low, size_high, size_low] = cells;
-    Span::from_start_size(A::at((high << 32) | low), Size::from_bytes((size_high << 32) | size_low))
+    Span::from_start_size(A::new((high << 32) | low), Size::from_bytes((size_high << 32) | size_low))
 }
 
 /// A device tree as `dtc` writes it: properties that are numbers, or nothing, by the path of their node.
