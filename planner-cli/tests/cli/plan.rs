@@ -64,6 +64,12 @@ fn room_for_more_memory_and_a_hazard_that_is_tolerated() {
           - ram0 at 0x4000_0000..=0xbfff_ffff lies in it: DMA into window mem32
             0x4000_0000..=0x7fff_ffff of root complex pcie0 is taken as peer to peer
             before the IOMMU sees it [H-P2PWIN]
+          - RAM at 0x5000_0000..=0x7fff_ffff lies in hazards: a guest that boots with
+            ACPI cannot be told to leave it unused: plan again with --hazards strict
+            [P-GUESTRAM]
+          - 0x4000_0000..=0x4fff_ffff of RAM lies in a hazard too, and cannot be left
+            unused: it is in a memory module, or within the first 256 MiB of RAM, where
+            the guest's kernel is loaded [P-GUESTRAM]
 
         qemu.args
         # Made for QEMU 11.1. Add what the guest boots from, its disks and its networks.

@@ -190,6 +190,7 @@ mod tests {
         Answers {
             memory_tree: tree.to_owned(),
             numa: "0 nodes".to_owned(),
+            pci: String::new(),
             modules: Vec::new(),
             name: Some(plan.guest.name.clone()),
             windows: vec![(0x8000_0000, 0xfec0_0000), (0x1_0000_0000, 0x9_0000_0000)],
