@@ -61,8 +61,8 @@ impl Words<'_> {
 
     /// Properties that the user changes behind libvirt's back; those that change the layout are told.
     pub(super) fn overrides(&mut self, node: &Node) {
-        let devices = node.children.iter().flat_map(|device| &device.children);
-        for property in devices.flat_map(|frontend| &frontend.children) {
+        let frontends = node.children.iter().flat_map(|device| &device.children);
+        for property in frontends.flat_map(|frontend| &frontend.children) {
             let name = property.attribute("name").unwrap_or_default();
             if OF_THE_LAYOUT.contains(&name) {
                 let value = property.attribute("value").unwrap_or_default();
