@@ -6,10 +6,11 @@ mod xl;
 use std::process::Command;
 
 use planner_core::emit::shell::quote;
-use planner_core::emit::{OutputFile, Target, emit};
+use planner_core::emit::{OutputFile, Target, Unsupported, emit};
 use planner_core::facts::Arch;
 use planner_core::plan::Plan;
 use planner_core::size::Size;
+use planner_core::version::Version;
 use planner_core::vmm::Knob;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -108,6 +109,14 @@ fn after<'a>(words: &'a [String], flag: &str) -> Option<&'a str> {
 /// What QEMU makes of a value: `,,` is a comma.
 fn qemu_values(text: &str) -> Vec<String> {
     text.replace(",,", "\0").split(',').map(|value| value.replace('\0', ",")).collect()
+}
+
+/// The domain for a libvirt that has no element for the limit of a CPU's address bits.
+fn limited_domain(limit: &str) -> Result<String, Unsupported> {
+    let mut plan = plan("guest", "virt", "qemu", 0x4000_0000);
+    plan.guest.cpu = format!("host,host-phys-bits-limit={}", limit.replace(',', ",,"));
+    plan.guest.libvirt = Some(Version::new(8, 0));
+    emit(&plan, Target::Libvirt).map(|mut files| files.remove(0).text)
 }
 
 proptest! {
@@ -213,6 +222,20 @@ proptest! {
         }
         let named = words(&files, "qemu.cfg.args").iter().any(|word| word == "-name");
         prop_assert_eq!(named, name.contains('"'));
+    }
+
+    /// What libvirt 8.0 has no element for goes to QEMU: a flag and a value each time, whatever stands in the value.
+    #[test]
+    fn an_argument_of_a_domain_is_one_element(text in hostile()) {
+        let tags = |domain: &str| domain.matches('<').count();
+        match limited_domain(&text) {
+            Ok(domain) => {
+                prop_assert_eq!(tags(&domain), tags(&limited_domain("39").unwrap()));
+                prop_assert_eq!(domain.matches("<qemu:arg value=\"").count(), 4);
+                prop_assert!(domain.chars().all(|c| c == '\n' || !c.is_control()));
+            }
+            Err(why) => prop_assert!(!why.because.contains(char::is_control) && !why.help.is_empty()),
+        }
     }
 
     #[test]
