@@ -103,8 +103,8 @@ fn ask(change: impl Fn(&mut Request)) -> String {
 #[test]
 fn the_high_regions() {
     expect![[r#"
-        2.12 to 2.12: 40 bits, pcie-ecam 0x3f00_0000, pcie-mmio-high 0x80_0000_0000
-        3.0 to 7.0: 40 bits, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
+        2.12: 40 bits, pcie-ecam 0x3f00_0000, pcie-mmio-high 0x80_0000_0000
+        3.0 to 7.1: 40 bits, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
     "#]]
     .assert_eq(&ask(|_| ()));
 }
@@ -113,7 +113,7 @@ fn the_high_regions() {
 fn highmem_off() {
     expect![[r#"
         2.12 to 6.2: 40 bits, pcie-ecam 0x3f00_0000
-        7.0 to 7.0: 32 bits, pcie-ecam 0x3f00_0000
+        7.0 to 7.1: 32 bits, pcie-ecam 0x3f00_0000
     "#]]
     .assert_eq(&ask(|request| {
         request.machine = "virt,gic-version=3,highmem=off".into();
@@ -125,7 +125,7 @@ fn highmem_off() {
 fn memory_of_300_gib() {
     expect![[r#"
         2.12 to 3.1: qemu-system-aarch64: mach-virt: cannot model more than 255GB RAM
-        4.0 to 7.0: 40 bits, pcie-ecam-high 0x4b_5000_0000, pcie-mmio-high 0x80_0000_0000
+        4.0 to 7.1: 40 bits, pcie-ecam-high 0x4b_5000_0000, pcie-mmio-high 0x80_0000_0000
     "#]]
     .assert_eq(&ask(|request| request.memory = Size::gib(300)));
 }
@@ -135,7 +135,7 @@ fn memory_that_pushes_the_window_beyond_40_bits() {
     expect![[r#"
         2.12 to 3.1: qemu-system-aarch64: mach-virt: cannot model more than 255GB RAM
         4.0 to 6.2: qemu-system-aarch64: -m and ,maxmem option values require an IPA range (41 bits) larger than the one supported by the host (40 bits)
-        7.0 to 7.0: 40 bits, pcie-ecam-high 0x96_5000_0000
+        7.0 to 7.1: 40 bits, pcie-ecam-high 0x96_5000_0000
     "#]].assert_eq(&ask(|request| {
         request.memory = Size::gib(600);
         request.ipa_bits = Some(40);
@@ -147,7 +147,7 @@ fn a_host_of_36_bits() {
     expect![[r#"
         2.12 to 3.1: qemu-system-aarch64: failed to initialize KVM: Invalid argument
         4.0 to 6.2: qemu-system-aarch64: -m and ,maxmem option values require an IPA range (40 bits) larger than the one supported by the host (36 bits)
-        7.0 to 7.0: 35 bits, pcie-ecam 0x3f00_0000
+        7.0 to 7.1: 35 bits, pcie-ecam 0x3f00_0000
     "#]].assert_eq(&ask(|request| request.ipa_bits = Some(36)));
 }
 
@@ -156,7 +156,7 @@ fn an_emulated_cpu_of_48_bits_once() {
     expect![[r#"
         2.12 to 3.1: qemu-system-aarch64: mach-virt: cannot model more than 255GB RAM
         4.0 to 5.1: qemu-system-aarch64: VCPU supports less PA bits (44) than requested by the memory map (45)
-        5.2 to 7.0: 45 bits, pcie-ecam-high 0x1400_5000_0000, pcie-mmio-high 0x1480_0000_0000
+        5.2 to 7.1: 45 bits, pcie-ecam-high 0x1400_5000_0000, pcie-mmio-high 0x1480_0000_0000
     "#]]
     .assert_eq(&ask(|request| {
         request.cpu = "max".into();
@@ -168,20 +168,20 @@ fn an_emulated_cpu_of_48_bits_once() {
 #[test]
 fn many_cpus() {
     expect![[r#"
-        2.12 to 2.12: qemu-system-aarch64: Number of SMP CPUs requested (200) exceeds max CPUs supported by machine 'mach-virt' (123)
-        3.0 to 7.0: 40 bits, gic-redist-high 0x40_0000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
+        2.12: qemu-system-aarch64: Number of SMP CPUs requested (200) exceeds max CPUs supported by machine 'mach-virt' (123)
+        3.0 to 7.1: 40 bits, gic-redist-high 0x40_0000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
     "#]].assert_eq(&ask(|request| request.vcpus = 200));
     expect![[r#"
-        2.12 to 2.12: qemu-system-aarch64: Number of SMP CPUs requested (200) exceeds max CPUs supported by machine 'mach-virt' (123)
+        2.12: qemu-system-aarch64: Number of SMP CPUs requested (200) exceeds max CPUs supported by machine 'mach-virt' (123)
         3.0 to 6.1: qemu-system-aarch64: VGICv3 redist region number(2) not equal to 1
-        6.2 to 7.0: 40 bits, gic-redist-high 0x40_0000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
+        6.2 to 7.1: 40 bits, gic-redist-high 0x40_0000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
     "#]].assert_eq(&ask(|request| {
         request.vcpus = 200;
         request.cpu = "cortex-a57".into();
         request.ipa_bits = None;
     }));
     expect![[r#"
-        2.12 to 7.0: qemu-system-aarch64: Invalid SMP CPUs 300. The max CPUs supported by machine 'virt-2.12' is 255
+        2.12 to 7.1: qemu-system-aarch64: Invalid SMP CPUs 300. The max CPUs supported by machine 'virt-2.12' is 255
     "#]].assert_eq(&ask(|request| {
         request.vcpus = 300;
         request.machine = "virt-2.12,gic-version=3".into();
@@ -192,7 +192,7 @@ fn many_cpus() {
 fn the_gic_of_a_machine_that_says_none() {
     expect![[r#"
         2.12 to 4.2: GICv2
-        5.0 to 7.0: GICv3
+        5.0 to 7.1: GICv3
     "#]]
     .assert_eq(&by_release(|version| {
         let request = Request { machine: "virt".into(), ..arm(version) };
@@ -205,7 +205,7 @@ fn the_gic_of_a_machine_that_says_none() {
 fn the_its_of_an_emulated_gic() {
     expect![[r#"
         2.12 to 6.1: no MSIs
-        6.2 to 7.0: gic-its
+        6.2 to 7.1: gic-its
     "#]]
     .assert_eq(&by_release(|version| {
         let request = Request { cpu: "cortex-a57".into(), ipa_bits: None, ..arm(version) };
@@ -222,10 +222,10 @@ fn worlds_that_kvm_does_not_give() {
         match option {
             "secure=on" => expect![[r#"
                 2.12 to 6.2: qemu-system-aarch64: mach-virt: KVM does not support Security extensions
-                7.0 to 7.0: qemu-system-aarch64: mach-virt: KVM does not support providing Security extensions (TrustZone) to the guest CPU
+                7.0 to 7.1: qemu-system-aarch64: mach-virt: KVM does not support providing Security extensions (TrustZone) to the guest CPU
             "#]].assert_eq(&lines),
             _ => expect![[r#"
-                2.12 to 7.0: qemu-system-aarch64: mach-virt: KVM does not support providing Virtualization extensions to the guest CPU
+                2.12 to 7.1: qemu-system-aarch64: mach-virt: KVM does not support providing Virtualization extensions to the guest CPU
             "#]].assert_eq(&lines),
         }
     }
@@ -247,19 +247,19 @@ fn models_that_the_board_takes() {
     expect![[r#"
         cortex-a72
           2.12 to 3.0: qemu-system-aarch64: unable to find CPU model 'cortex-a72'
-          3.1 to 7.0: 40 bits
+          3.1 to 7.1: 40 bits
         cortex-a7
-          2.12 to 2.12: qemu-system-aarch64: unable to find CPU model 'cortex-a7'
-          3.0 to 5.0: qemu-system-aarch64: mach-virt: CPU type cortex-a7-arm-cpu not supported
-          5.1 to 7.0: 40 bits
+          2.12: qemu-system-aarch64: unable to find CPU model 'cortex-a7'
+          3.0 to 4.0: qemu-system-aarch64: mach-virt: CPU type cortex-a7-arm-cpu not supported
+          4.1 to 7.1: 40 bits
         cortex-a76
           2.12 to 6.2: qemu-system-aarch64: unable to find CPU model 'cortex-a76'
-          7.0 to 7.0: 40 bits
+          7.0 to 7.1: 40 bits
         a64fx
           2.12 to 6.1: qemu-system-aarch64: unable to find CPU model 'a64fx'
-          6.2 to 7.0: 40 bits
+          6.2 to 7.1: 40 bits
         cortex-a9
-          2.12 to 7.0: qemu-system-aarch64: mach-virt: CPU type cortex-a9-arm-cpu not supported
+          2.12 to 7.1: qemu-system-aarch64: mach-virt: CPU type cortex-a9-arm-cpu not supported
     "#]]
     .assert_eq(&text);
 }
@@ -269,7 +269,7 @@ fn modules() {
     let at = Span::from_start_size(Gpa::at(0x8_0000_0000), Size::gib(4)).expect("a small module");
     expect![[r#"
         2.12 to 4.1: qemu-system-aarch64: 'pc-dimm' is not a valid device model name
-        4.2 to 7.0: 40 bits, device-memory 0x4_4000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
+        4.2 to 7.1: 40 bits, device-memory 0x4_4000_0000, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
     "#]].assert_eq(&by_release(|version| {
         let request = arm(version);
         let choice = Choice { dimms: vec![Dimm { span: at }], ..plain(&request) };
@@ -281,9 +281,9 @@ fn modules() {
 fn room_that_boards_without_modules_leave_unread() {
     let area = ModuleArea { max_memory: Some(Size::gib(64)), slots: Some(300) };
     expect![[r#"
-        2.12 to 2.12: 40 bits, pcie-ecam 0x3f00_0000, pcie-mmio-high 0x80_0000_0000
+        2.12: 40 bits, pcie-ecam 0x3f00_0000, pcie-mmio-high 0x80_0000_0000
         3.0 to 3.1: 40 bits, pcie-ecam-high 0x40_1000_0000, pcie-mmio-high 0x80_0000_0000
-        4.0 to 7.0: qemu-system-aarch64: unsupported number of memory slots: 300
+        4.0 to 7.1: qemu-system-aarch64: unsupported number of memory slots: 300
     "#]]
     .assert_eq(&by_release(|version| {
         let request = arm(version);
@@ -308,20 +308,20 @@ fn words_about_modules() {
     };
     expect![[r#"
         2.12 to 3.1: qemu-system-x86_64: can't add memory [0x1900000000:0x100000000] beyond 0x980000000
-        4.0 to 7.0: qemu-system-x86_64: can't add memory device [0x1900000000:0x100000000], usable range for memory devices [0x480000000:0x500000000]
+        4.0 to 7.1: qemu-system-x86_64: can't add memory device [0x1900000000:0x100000000], usable range for memory devices [0x480000000:0x500000000]
     "#]].assert_eq(&say(&[(100, 4)]));
     expect![[r#"
         2.12 to 3.1: qemu-system-x86_64: can't add memory [0x200000000:0x100000000] at 0x480000000
-        4.0 to 7.0: qemu-system-x86_64: can't add memory device [0x200000000:0x100000000], usable range for memory devices [0x480000000:0x500000000]
+        4.0 to 7.1: qemu-system-x86_64: can't add memory device [0x200000000:0x100000000], usable range for memory devices [0x480000000:0x500000000]
     "#]].assert_eq(&say(&[(8, 4)]));
     expect![[r#"
         2.12 to 3.0: qemu-system-x86_64: address range conflicts with 'dimm0'
-        3.1 to 7.0: qemu-system-x86_64: address range conflicts with memory device id='dimm0'
+        3.1 to 7.1: qemu-system-x86_64: address range conflicts with memory device id='dimm0'
     "#]]
     .assert_eq(&say(&[(32, 4), (34, 4)]));
     expect![[r#"
-        2.12 to 2.12: qemu-system-x86_64: not enough space, currently 0x0 in use of total hot pluggable 0x400000000
-        3.0 to 7.0: qemu-system-x86_64: not enough space, currently 0x0 in use of total space for memory devices 0x400000000
+        2.12: qemu-system-x86_64: not enough space, currently 0x0 in use of total hot pluggable 0x400000000
+        3.0 to 7.1: qemu-system-x86_64: not enough space, currently 0x0 in use of total space for memory devices 0x400000000
     "#]].assert_eq(&say(&[(32, 17)]));
 }
 
@@ -330,6 +330,7 @@ fn words_about_modules() {
 fn a_pc_beyond_its_address_bits() {
     expect![[r#"
         2.12 to 7.0: 41 bits, pci-hole64 0x113_8000_0000
+        7.1: qemu-system-x86_64: Address space limit 0xffffffffff < 0x11b7fffffff phys-bits too low (40)
     "#]]
     .assert_eq(&by_release(|version| {
         let machine = "q35".into();
@@ -351,7 +352,7 @@ fn where_memory_may_lie() {
         2.12 to 3.1: [0x4000_0000..=0x3f_ffff_ffff], no modules
         4.0 to 4.1: [0x4000_0000..=0xf7f_bfff_ffff], no modules
         4.2 to 6.2: [0x4000_0000..=0xf7f_bfff_ffff], modules
-        7.0 to 7.0: [0x4000_0000..=0xfff_ffff_ffff], modules
+        7.0 to 7.1: [0x4000_0000..=0xfff_ffff_ffff], modules
     "#]]
     .assert_eq(&by_release(|version| {
         let found = variants(&arm(version)).expect("a plain machine");
@@ -423,74 +424,76 @@ fn words_of_command_lines() {
     }
     expect![[r#"
         qemu-system-aarch64 -M virt,foo=bar -cpu cortex-a57
-        2.12 to 5.1: qemu-system-aarch64: -M virt,foo=bar: Property '.foo' not found
-        5.2 to 5.2: qemu-system-aarch64: -M virt,foo=bar: Property 'virt-5.2-machine.foo' not found
-        6.0 to 6.0: qemu-system-aarch64: -M virt,foo=bar: Property 'virt-6.0-machine.foo' not found
-        6.1 to 6.1: qemu-system-aarch64: Property 'virt-6.1-machine.foo' not found
-        6.2 to 6.2: qemu-system-aarch64: Property 'virt-6.2-machine.foo' not found
-        7.0 to 7.0: qemu-system-aarch64: Property 'virt-7.0-machine.foo' not found
+        2.12 to 5.1: qemu-system-aarch64: Property '.foo' not found
+        5.2: qemu-system-aarch64: Property 'virt-5.2-machine.foo' not found
+        6.0: qemu-system-aarch64: Property 'virt-6.0-machine.foo' not found
+        6.1: qemu-system-aarch64: Property 'virt-6.1-machine.foo' not found
+        6.2: qemu-system-aarch64: Property 'virt-6.2-machine.foo' not found
+        7.0: qemu-system-aarch64: Property 'virt-7.0-machine.foo' not found
+        7.1: qemu-system-aarch64: Property 'virt-7.1-machine.foo' not found
 
         qemu-system-aarch64 -M virt,gic-version=4,virtualization=on -cpu cortex-a57
-        2.12 to 6.0: qemu-system-aarch64: -M virt,gic-version=4,virtualization=on: Invalid gic-version value
-        6.1 to 7.0: qemu-system-aarch64: Invalid gic-version value
+        2.12 to 7.0: qemu-system-aarch64: Invalid gic-version value
+        7.1: taken
 
         qemu-system-aarch64 -M virt,iommu=smmuv3 -cpu cortex-a57
-        2.12 to 2.12: qemu-system-aarch64: -M virt,iommu=smmuv3: Property '.iommu' not found
-        3.0 to 7.0: taken
+        2.12: qemu-system-aarch64: Property '.iommu' not found
+        3.0 to 7.1: taken
 
         qemu-system-aarch64 -M virt,highmem -cpu cortex-a57
         2.12 to 6.0: taken
-        6.1 to 7.0: qemu-system-aarch64: -M virt,highmem: Expected '=' after parameter 'highmem'
+        6.1 to 7.1: qemu-system-aarch64: -M virt,highmem: Expected '=' after parameter 'highmem'
 
         qemu-system-aarch64 -M virt-2.7,its=on -cpu cortex-a57
-        2.12 to 5.1: qemu-system-aarch64: -M virt-2.7,its=on: Property '.its' not found
-        5.2 to 6.0: qemu-system-aarch64: -M virt-2.7,its=on: Property 'virt-2.7-machine.its' not found
-        6.1 to 7.0: qemu-system-aarch64: Property 'virt-2.7-machine.its' not found
+        2.12 to 5.1: qemu-system-aarch64: Property '.its' not found
+        5.2 to 7.1: qemu-system-aarch64: Property 'virt-2.7-machine.its' not found
 
         qemu-system-aarch64 -M virt-9.0 -cpu cortex-a57
         2.12 to 6.0: qemu-system-aarch64: -M virt-9.0: unsupported machine type
-        6.1 to 7.0: qemu-system-aarch64: unsupported machine type
+        6.1 to 7.1: qemu-system-aarch64: unsupported machine type
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,maxmem=2G
         2.12 to 7.0: qemu-system-aarch64: -m 4G,maxmem=2G: invalid value of -m option maxmem: maximum memory size (0x80000000) must be at least the initial memory size (0x100000000)
+        7.1: qemu-system-aarch64: invalid value of maxmem: maximum memory size (0x80000000) must be at least the initial memory size (0x100000000)
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,slots=2
         2.12 to 7.0: qemu-system-aarch64: -m 4G,slots=2: invalid -m option value: missing 'maxmem' option
+        7.1: qemu-system-aarch64: slots specified but no max-size
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,clusters=2
         2.12 to 6.0: qemu-system-aarch64: -smp 4,clusters=2: Invalid parameter 'clusters'
         6.1 to 6.2: qemu-system-aarch64: Parameter 'smp.clusters' is unexpected
-        7.0 to 7.0: taken
+        7.0 to 7.1: taken
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,dies=2
         2.12 to 4.0: qemu-system-aarch64: -smp 4,dies=2: Invalid parameter 'dies'
         4.1 to 6.0: taken
-        6.1 to 7.0: qemu-system-aarch64: dies not supported by this machine's CPU topology
+        6.1 to 7.1: qemu-system-aarch64: dies not supported by this machine's CPU topology
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=4,cores=2,threads=1
         2.12 to 5.1: qemu-system-aarch64: cpu topology: sockets (4) * cores (2) * threads (1) > maxcpus (4)
         5.2 to 6.1: qemu-system-aarch64: Invalid CPU topology: sockets (4) * cores (2) * threads (1) != maxcpus (4)
-        6.2 to 7.0: qemu-system-aarch64: Invalid CPU topology: product of the hierarchy must match maxcpus: sockets (4) * clusters (1) * cores (2) * threads (1) != maxcpus (4)
+        6.2 to 7.1: qemu-system-aarch64: Invalid CPU topology: product of the hierarchy must match maxcpus: sockets (4) * clusters (1) * cores (2) * threads (1) != maxcpus (4)
 
         qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=1,cores=2,threads=1
         2.12 to 6.1: qemu-system-aarch64: cpu topology: sockets (1) * cores (2) * threads (1) < smp_cpus (4)
-        6.2 to 7.0: qemu-system-aarch64: Invalid CPU topology: product of the hierarchy must match maxcpus: sockets (1) * clusters (1) * cores (2) * threads (1) != maxcpus (4)
+        6.2 to 7.1: qemu-system-aarch64: Invalid CPU topology: product of the hierarchy must match maxcpus: sockets (1) * clusters (1) * cores (2) * threads (1) != maxcpus (4)
 
         qemu-system-x86_64 -M q35 -smp 4,maxcpus=8,sockets=2
         2.12 to 5.1: taken
         5.2 to 6.1: qemu-system-x86_64: Invalid CPU topology deprecated: sockets (2) * dies (1) * cores (2) * threads (1) != maxcpus (8)
-        6.2 to 7.0: taken
+        6.2 to 7.1: taken
 
         qemu-system-x86_64 -M q35 -cpu qemu64,phys-bits=46
         2.12 to 5.2: qemu-system-x86_64: TCG only supports phys-bits=40
-        6.0 to 7.0: taken
+        6.0 to 7.1: taken
 
         qemu-system-x86_64 -M q35 -cpu EPYC-Rome
         2.12 to 4.2: qemu-system-x86_64: unable to find CPU model 'EPYC-Rome'
-        5.0 to 7.0: taken
+        5.0 to 7.1: taken
 
         qemu-system-x86_64 -M pc-i440fx-1.7 -m 4G,maxmem=8G,slots=1
-        2.12 to 7.0: qemu-system-x86_64: "-memory 'slots|maxmem'" is not supported by: pc-i440fx-1.7
+        2.12 to 7.1: qemu-system-x86_64: "-memory 'slots|maxmem'" is not supported by: pc-i440fx-1.7
 
     "#]].assert_eq(&text);
 }
