@@ -107,13 +107,25 @@ pub(super) fn check_cpus(request: &Request, gic: Gic, machine: &str, high: bool)
             "Invalid SMP CPUs {cpus}. The max CPUs supported by machine '{machine}' is {MACHINE_CPUS}"
         ));
     }
-    let most = most_cpus(gic, high);
+    // Up to 7.2 the high region counted even where it did not fit; check_redists then finds out.
+    let most = most_cpus(gic, high || request.version < Version::new(8, 0));
     if u64::from(cpus) > most {
         return refuse(format!(
             "Number of SMP CPUs requested ({cpus}) exceeds max CPUs supported by machine 'mach-virt' ({most})"
         ));
     }
     Ok(())
+}
+
+/// Refuses more CPUs than the redistributors that fit serve (hw/intc/arm_gicv3_common.c, `arm_gicv3_common_realize`).
+pub(super) fn check_redists(request: &Request, gic: Gic, high: bool) -> Result<(), VmmError> {
+    let cpus = qemu::cpus_at_start(request);
+    let capacity = most_cpus(gic, high);
+    if matches!(gic, Gic::V2 | Gic::V5) || u64::from(cpus) <= capacity {
+        return Ok(());
+    }
+    let text = format!("Capacity of the redist regions({capacity}) does not match the number of vcpus({cpus})");
+    Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text))
 }
 
 fn most_cpus(gic: Gic, high: bool) -> u64 {
@@ -134,7 +146,7 @@ fn redist_size(gic: Gic) -> u64 {
 
 /// Whether the redistributors reach into the high region (hw/arm/virt.c, `virt_gicv3_redist_region_count`).
 pub(super) fn needs_high_redists(request: &Request, gic: Gic) -> bool {
-    matches!(gic, Gic::V3 | Gic::V4) && u64::from(request.vcpus) > REDIST_SIZE / redist_size(gic)
+    matches!(gic, Gic::V3 | Gic::V4) && u64::from(qemu::cpus_at_start(request)) > REDIST_SIZE / redist_size(gic)
 }
 
 /// The parts of the GIC below 128 MiB + 16 MiB (hw/arm/virt.c, `base_memmap`).

@@ -1,6 +1,7 @@
 //! QEMU's arm `virt` machine: RAM from 1 GiB on, the area for modules above it, and above both the high redistributors,
 //! the high ECAM and the 64-bit PCI window, as far as they fit (hw/arm/virt.c).
 
+use super::arm_cpu;
 use super::arm_gic;
 use super::arm_options::{MMIO_SIZE, Options};
 use super::qemu::{self, AREA_ALIGN, Memory, ModuleArea, Row};
@@ -100,6 +101,7 @@ pub(super) fn memory_map(
     let msi = arm_gic::msi(request, &options, gic)?;
     arm_gic::check_cpus(request, gic, &name(&options), high.place(HighKind::Redists).is_some())?;
     arm_gic::check_secure(request, &options)?;
+    arm_gic::check_redists(request, gic, high.place(HighKind::Redists).is_some())?;
 
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(qemu::regions(&arm_gic::rows(&options, gic, msi)));
@@ -301,40 +303,9 @@ fn address_bits(request: &Request, options: &Options) -> Result<u8, VmmError> {
     let bits = if qemu::is_kvm(request) {
         request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS)
     } else {
-        model_bits(request)?
+        arm_cpu::address_bits(request)?
     };
     Ok(if options.highmem { bits.min(64) } else { 32 })
-}
-
-/// `ID_AA64MMFR0_EL1.PARange` of QEMU's CPU models, with the version that brought them (target/arm/tcg/cpu64.c).
-/// The recorded command lines cover all but the oldest and cortex-a55.
-const MODELS: &[(&str, u8, Version)] = &[
-    ("a64fx", 40, Version::new(6, 2)),
-    ("cortex-a15", 40, Version::new(2, 0)),
-    ("cortex-a35", 40, Version::new(7, 1)),
-    ("cortex-a53", 40, Version::new(2, 0)),
-    ("cortex-a55", 40, Version::new(8, 0)),
-    ("cortex-a57", 44, Version::new(2, 0)),
-    ("cortex-a7", 40, Version::new(2, 0)),
-    ("cortex-a710", 40, Version::new(8, 2)),
-    ("cortex-a72", 44, Version::new(2, 0)),
-    ("cortex-a76", 40, Version::new(7, 0)),
-    ("max", 52, Version::new(2, 0)),
-    ("neoverse-n1", 48, Version::new(7, 0)),
-    ("neoverse-n2", 48, Version::new(8, 2)),
-    ("neoverse-v1", 48, Version::new(8, 1)),
-];
-
-fn model_bits(request: &Request) -> Result<u8, VmmError> {
-    let model = match request.cpu.split(',').next().unwrap_or_default() {
-        // virt_machine_class_init, default_cpu_type.
-        "" => "cortex-a15",
-        model => model,
-    };
-    let known = MODELS.iter().find(|(name, _, since)| *name == model && *since <= request.version);
-    known.map(|&(_, bits, _)| bits).ok_or_else(|| {
-        qemu::refusal(request.arch, rules::QEMU_CPU, format_args!("unable to find CPU model '{model}'"))
-    })
 }
 
 fn limited(request: &Request, bits: u8, end: Gpa) -> VmmError {

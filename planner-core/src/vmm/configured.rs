@@ -86,7 +86,9 @@ fn qemu_machine(facts: &ConfiguredFacts, arch: Arch, machine: String) -> String 
     };
     let no_type = machine.split(',').next().is_none_or(|first| first.is_empty() || first.contains('='));
     let kind = if no_type && arch == Arch::X86_64 { "pc" } else { "" };
-    let words = [kind, &machine, accelerator];
+    let at_start = facts.smp.at_start();
+    let cpus = if at_start < cpus::most(facts) { format!("smp.cpus={at_start}") } else { String::new() };
+    let words = [kind, &machine, accelerator, &cpus];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(",")
 }
 
@@ -298,10 +300,7 @@ fn with_module(
 fn check_virtio_mem(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text));
     let Some(area) = area else {
-        return refuse(
-            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
-                .into(),
-        );
+        return refuse(qemu::no_area(request).into());
     };
     let align = qemu::module_align(request);
     if !span.first().is_aligned(align) {

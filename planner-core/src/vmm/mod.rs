@@ -4,6 +4,7 @@
 //! The planner asks a VMM three things: which [`Variant`]s it has (settings of its knobs, the default first), which
 //! memory map a [`Choice`] makes, and whether it would refuse it, in its own words.
 
+mod arm_cpu;
 mod arm_gic;
 mod arm_options;
 mod arm_virt;
@@ -21,6 +22,8 @@ mod kvmtool;
 mod openvmm;
 mod pc;
 mod qemu;
+mod qemu_properties;
+mod riscv_cpu;
 mod riscv_virt;
 pub mod rules;
 mod x86_cpu;

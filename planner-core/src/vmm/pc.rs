@@ -4,6 +4,7 @@
 //! Left out: SGX, CXL, and the ECAM of q35, which the firmware puts into the 32-bit PCI hole.
 
 use super::qemu::{self, AREA_ALIGN, Family, Memory, ModuleArea, Row};
+use super::qemu_properties;
 use super::x86_cpu::{self, Cpu};
 use super::{
     BootRule, Choice, DimmRule, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region,
@@ -43,7 +44,7 @@ impl Board {
     const fn family(self) -> Family {
         match self {
             Self::Q35 => Family { prefix: "pc-q35-", first: Version::new(2, 4) },
-            Self::I440fx => Family { prefix: "pc-i440fx-", first: Version::new(2, 4) },
+            Self::I440fx => Family { prefix: "pc-i440fx-", first: Version::new(1, 4) },
         }
     }
 
@@ -51,6 +52,13 @@ impl Board {
         match self {
             Self::Q35 => "q35",
             Self::I440fx => "pc",
+        }
+    }
+
+    const fn property_owner(self) -> qemu_properties::Board {
+        match self {
+            Self::Q35 => qemu_properties::Board::Q35,
+            Self::I440fx => qemu_properties::Board::I440fx,
         }
     }
 
@@ -191,59 +199,6 @@ fn board(request: &Request, kind: &str) -> Result<(Board, Version), VmmError> {
     found.next().ok_or_else(|| qemu::unknown_machine(request, kind))
 }
 
-/// Options without effect on the map, by the version that brought them (hw/i386/pc.c `pc_machine_class_init`,
-/// hw/i386/x86.c `x86_machine_class_init`, hw/core/machine.c `machine_class_init`).
-const WITHOUT_EFFECT: &[(&str, Version)] = &[
-    ("accel", Version::new(0, 0)),
-    ("acpi", Version::new(0, 0)),
-    ("append", Version::new(0, 0)),
-    ("aux-ram-share", Version::new(10, 0)),
-    ("boot", Version::new(0, 0)),
-    ("bus-lock-ratelimit", Version::new(0, 0)),
-    ("confidential-guest-support", Version::new(0, 0)),
-    ("default-bus-bypass-iommu", Version::new(0, 0)),
-    ("dt-compatible", Version::new(0, 0)),
-    ("dtb", Version::new(0, 0)),
-    ("dump-guest-core", Version::new(0, 0)),
-    ("dumpdtb", Version::new(0, 0)),
-    ("fd-bootchk", Version::new(9, 0)),
-    ("firmware", Version::new(0, 0)),
-    ("graphics", Version::new(0, 0)),
-    ("hpet", Version::new(0, 0)),
-    ("i8042", Version::new(0, 0)),
-    ("igvm-cfg", Version::new(10, 1)),
-    ("initrd", Version::new(0, 0)),
-    ("kernel", Version::new(0, 0)),
-    ("kernel-irqchip", Version::new(0, 0)),
-    ("kvm-shadow-mem", Version::new(0, 0)),
-    ("max-fw-size", Version::new(0, 0)),
-    ("mem-merge", Version::new(0, 0)),
-    ("memory", Version::new(0, 0)),
-    ("memory-backend", Version::new(0, 0)),
-    ("memory-encryption", Version::new(0, 0)),
-    ("nvdimm", Version::new(0, 0)),
-    ("nvdimm-persistence", Version::new(0, 0)),
-    ("pflash0", Version::new(0, 0)),
-    ("pflash1", Version::new(0, 0)),
-    ("phandle-start", Version::new(0, 0)),
-    ("pic", Version::new(0, 0)),
-    ("pit", Version::new(0, 0)),
-    ("rtc-time", Version::new(0, 0)),
-    ("sata", Version::new(0, 0)),
-    ("smbios-entry-point-type", Version::new(0, 0)),
-    ("smbus", Version::new(0, 0)),
-    ("smm", Version::new(0, 0)),
-    ("smp", Version::new(0, 0)),
-    ("smp-cache", Version::new(9, 2)),
-    ("spcr", Version::new(10, 0)),
-    ("suppress-vmdesc", Version::new(0, 0)),
-    ("usb", Version::new(0, 0)),
-    ("vmport", Version::new(0, 0)),
-    ("x-oem-id", Version::new(0, 0)),
-    ("x-oem-table-id", Version::new(0, 0)),
-    ("x-south-bridge", Version::new(9, 0)),
-];
-
 fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
     let text = qemu::machine_text(request, knobs)?;
     let (board, machine) = board(request, &text.kind)?;
@@ -251,11 +206,9 @@ fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
     let mut max_below = None;
     for (option, value) in &text.options {
         if option == "max-ram-below-4g" {
-            max_below = Some(limit(value).map_err(refuse)?);
-            continue;
-        }
-        if !WITHOUT_EFFECT.iter().any(|(known, since)| known == option && *since <= request.version) {
-            return Err(refuse(format!("Property '{}-machine.{option}' not found", name(board, machine))));
+            max_below = Some(limit(request, value).map_err(refuse)?);
+        } else {
+            qemu_properties::check(request, board.property_owner(), &name(board, machine), option, value)?;
         }
     }
     let window_size = knobs.iter().rev().find_map(|knob| match knob {
@@ -267,8 +220,8 @@ fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
 }
 
 /// hw/i386/pc.c, `pc_machine_set_max_ram_below_4g`.
-fn limit(value: &str) -> Result<Size, String> {
-    let size = qemu::size("max-ram-below-4g", value)?;
+fn limit(request: &Request, value: &str) -> Result<Size, String> {
+    let size = qemu::size(request.version, "max-ram-below-4g", value)?;
     if size > Size::gib(4) {
         let bytes = size.bytes();
         return Err(format!(
