@@ -134,8 +134,10 @@ fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, Vmm
         Err(error) if early(&error) => return Err(error),
         other => other,
     };
+    cpus::check_apics(facts, request)?;
     refused_at(facts, request, Stage::Backends)?;
     let board = board?;
+    refused_at(facts, request, Stage::Devices)?;
     check_smmus(facts, request)?;
     let mut map = plug_in(facts, request, &board)?;
     add_smmus(facts, &mut map);

@@ -21,6 +21,13 @@ const FOUR_GIB: Gpa = Gpa::at(0x1_0000_0000);
 const AMD_HT: Gpa = Gpa::at(0xfd_0000_0000);
 const AMD_HT_SIZE: Size = Size::gib(12);
 const ABOVE_1TB: Gpa = Gpa::at(0x100_0000_0000);
+/// Up to this machine type the firmware alone made the window, around the BARs that it had placed
+/// (hw/i386/pc.c, `pc_compat_2_10`: `x-pci-hole64-fix`).
+const WINDOW_SINCE: Version = Version::new(2, 10);
+/// Up to this machine type the low RAM of `pc` ends at 3.5 GiB (hw/i386/pc_piix.c, `gigabyte_align`), and up to the next there
+/// are no modules (`has_reserved_memory`).
+const UNALIGNED: Version = Version::new(1, 7);
+const WITHOUT_MODULES: Version = Version::new(2, 0);
 /// Firmware, kernel and initrd need this much boot memory.
 const LEAST_BOOT: Size = Size::gib(1);
 
@@ -99,6 +106,11 @@ pub(super) fn memory_map(
 ) -> Result<MemoryMap, VmmError> {
     let options = options(request, &choice.knobs)?;
     let memory = qemu::memory(request, choice, area, |memory| area_start(&options, memory))?;
+    if options.machine <= WITHOUT_MODULES && memory.max > memory.boot {
+        let name = name(options.board, options.machine);
+        let text = format!("\"-memory 'slots|maxmem'\" is not supported by: {name}");
+        return Err(qemu::refusal(request.arch, rules::QEMU_MEMORY, text));
+    }
     let layout = layout(request, &options, memory)?;
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
     regions.extend(region("ram-below-4g", RegionKind::Ram, Gpa::at(0), layout.low));
@@ -242,7 +254,8 @@ fn below(options: &Options, boot: Size) -> Size {
         Board::I440fx => {
             let limit = options.max_below.filter(|limit| !limit.is_zero());
             let limit = limit.unwrap_or(Size::from_bytes(0xe000_0000));
-            if boot >= limit { limit.min(Size::gib(3)) } else { limit }
+            let aligned = boot >= limit && options.machine > UNALIGNED;
+            if aligned { limit.min(Size::gib(3)) } else { limit }
         }
     }
 }
@@ -300,21 +313,31 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     let above = above(options, memory);
     let start = window_start(memory, above, options).ok_or_else(too_huge)?;
     let end = start.checked_add(options.window_size).ok_or_else(too_huge)?;
-    let top = Gpa::new(end.get().saturating_sub(1));
-    let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
-    if top > last {
-        let (last, top) = (last.get(), top.get());
-        let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
-        return Err(qemu::refusal(request.arch, rules::QEMU_PC_LIMIT, text));
-    }
-    // The window ends on a multiple of 1 GiB (hw/pci-host/q35.c, q35_host_get_pci_hole64_end); the check does not.
-    let size = AREA_ALIGN.round_up(options.window_size.bytes()).map(Size::from_bytes).ok_or_else(too_huge)?;
-    let window = Span::from_start_size(start, size);
     let area = if memory.max > memory.boot {
         let start = area_from(options, memory, above).ok_or_else(too_huge)?;
         Span::from_start_size(start, qemu::area_size(memory).ok_or_else(too_huge)?)
     } else {
         None
     };
+    let top = match area {
+        _ if ends_with_window(request, options) => Gpa::new(end.get().saturating_sub(1)),
+        Some(area) => area.last(),
+        None => Gpa::new(above.checked_add(high).ok_or_else(too_huge)?.get().saturating_sub(1)),
+    };
+    let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
+    if top > last && !(bits == 32 && ends_with_window(request, options)) {
+        let (last, top) = (last.get(), top.get());
+        let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
+        return Err(qemu::refusal(request.arch, rules::QEMU_PC_LIMIT, text));
+    }
+    // The window ends on a multiple of 1 GiB (hw/pci-host/q35.c, q35_host_get_pci_hole64_end); the check does not.
+    let size = AREA_ALIGN.round_up(options.window_size.bytes()).map(Size::from_bytes).ok_or_else(too_huge)?;
+    let window = Span::from_start_size(start, size).filter(|_| options.machine > WINDOW_SINCE);
     Ok(Layout { low, above, high, area, window, top })
+}
+
+/// Whether the highest address that counts is the window's. Without long mode it is not, since 8.2; and whoever has but 32
+/// bits is not asked (hw/i386/pc.c, `pc_max_used_gpa`).
+fn ends_with_window(request: &Request, options: &Options) -> bool {
+    options.cpu.long || request.version < Version::new(8, 2)
 }

@@ -123,8 +123,9 @@ impl Family {
             return Some(newest);
         }
         let version: Version = kind.strip_prefix(self.prefix)?.parse().ok()?;
-        // 2.6 to 2.12 are followed by 3.0, 3.1, 4.0 …, and each major since 4 has minors 0 to 2.
+        // 1.4 to 1.7, then 2.0 to 2.12 are followed by 3.0, 3.1, 4.0 …, and each major since 4 has minors 0 to 2.
         let exists = match version.major {
+            1 => version.minor <= 7,
             2 => version.minor <= 12,
             3 => version.minor <= 1,
             _ => version.minor <= 2,
@@ -138,8 +139,12 @@ impl Family {
 /// The oldest versioned machine type that a QEMU still has. Since 10.1 they go after six years
 /// (include/hw/boards.h, `MACHINE_VER_DELETION`): 11.1 has lost 5.1.
 fn oldest_machine(qemu: Version) -> Version {
-    if qemu < Version::new(10, 1) {
-        return Version::new(0, 0);
+    // docs/about/removed-features.rst, "x86 machine types".
+    match qemu {
+        _ if qemu < Version::new(8, 2) => return Version::new(0, 0),
+        _ if qemu < Version::new(9, 1) => return Version::new(2, 0),
+        _ if qemu < Version::new(10, 1) => return Version::new(2, 4),
+        _ => {}
     }
     let gone = Version::new(qemu.major.saturating_sub(6), qemu.minor);
     match gone.minor {
