@@ -120,6 +120,11 @@ pub(super) fn address_bits(request: &Request) -> Result<u8, VmmError> {
     Ok(bits)
 }
 
+/// Whether an emulated CPU has memory tags (target/arm/cpu.c `arm_cpu_post_init`: `tag-memory`).
+pub(super) fn has_tags(request: &Request) -> bool {
+    matches!(request.cpu.split(',').next(), Some("max" | "cortex-a710" | "neoverse-n2"))
+}
+
 fn not_taken(request: &Request, name: &str) -> String {
     let of_other = OF_OTHER_BOARDS
         .iter()

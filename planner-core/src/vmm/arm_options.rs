@@ -38,6 +38,8 @@ pub(super) struct Options {
     pub(super) secure: bool,
     /// `virtualization=`.
     pub(super) virtualization: bool,
+    /// `mte=`: memory tags.
+    pub(super) mte: bool,
     /// `acpi=`: without it there are no modules.
     pub(super) acpi: bool,
     /// `virtio-mmio-transports=`.
@@ -95,6 +97,7 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("compact-highmem", Version::new(8, 0), Setter::Switch(|o, on| o.compact = on)),
     ("secure", Version::new(2, 5), Setter::Switch(|o, on| o.secure = on)),
     ("virtualization", Version::new(2, 9), Setter::Switch(|o, on| o.virtualization = on)),
+    ("mte", Version::new(5, 1), Setter::Switch(|o, on| o.mte = on)),
     ("its", Version::new(2, 9), Setter::Switch(set_its)),
     ("highmem-mmio-size", Version::new(10, 0), Setter::Value(set_mmio_size)),
     ("gic-version", Version::new(2, 5), Setter::Value(set_gic)),
@@ -156,6 +159,7 @@ impl Options {
             device_smmu: false,
             secure: false,
             virtualization: false,
+            mte: false,
             acpi: true,
             transports: MOST_TRANSPORTS,
         }

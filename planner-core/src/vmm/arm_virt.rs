@@ -101,6 +101,7 @@ pub(super) fn memory_map(
     let msi = arm_gic::msi(request, &options, gic)?;
     arm_gic::check_cpus(request, gic, &name(&options), high.place(HighKind::Redists).is_some())?;
     arm_gic::check_secure(request, &options)?;
+    check_tags(request, &options)?;
     arm_gic::check_redists(request, gic, high.place(HighKind::Redists).is_some())?;
 
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
@@ -121,6 +122,15 @@ pub(super) fn memory_map(
         disabled: high.disabled,
         ..MemoryMap::default()
     })
+}
+
+/// Refuses memory tags that the emulated CPU has not (hw/arm/virt.c, `machvirt_init`).
+fn check_tags(request: &Request, options: &Options) -> Result<(), VmmError> {
+    if !options.mte || qemu::is_kvm(request) || arm_cpu::has_tags(request) {
+        return Ok(());
+    }
+    let text = "MTE requested, but not supported by the guest CPU";
+    Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
 }
 
 /// The settings of the 64-bit PCI window that fit the address bits, after the default.

@@ -247,7 +247,7 @@ fn plug_in(facts: &ConfiguredFacts, request: &Request, board: &MemoryMap) -> Res
             qemu::refusal(request.arch, rules::QEMU_DIMM, text)
         };
         let fault =
-            module.fault.as_deref().or(missing_firmware(facts, request)).or(module.plug_fault.as_deref());
+            module.fault.as_deref().or(missing_firmware(facts, request, module)).or(module.plug_fault.as_deref());
         if let Some(fault) = fault {
             return Err(refuse(fault));
         }
@@ -286,7 +286,8 @@ fn with_module(
     let area =
         map.regions.iter().find(|region| region.kind == RegionKind::DeviceMemory).map(|region| region.span);
     for &(index, span) in all.iter().filter(|(index, _)| !is_dimm(*index)) {
-        check_virtio_mem(request, span, area)?;
+        qemu::check_address(request, span, area)
+            .map_err(|text| qemu::refusal(request.arch, rules::QEMU_DIMM, text))?;
         let name = format!("virtio-mem{index}");
         map.regions.push(MapRegion { name, kind: RegionKind::Ram, span });
     }
@@ -299,33 +300,16 @@ fn with_module(
     Ok(map)
 }
 
-fn check_virtio_mem(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), VmmError> {
-    let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text));
-    let Some(area) = area else {
-        return refuse(qemu::no_area(request).into());
-    };
-    let align = qemu::module_align(request);
-    if !span.first().is_aligned(align) {
-        return refuse(format!("address must be aligned to {:#x} bytes", align.bytes()));
-    }
-    if !area.covers(span) {
-        return refuse(format!(
-            "can't add memory device [{:#x}:{:#x}], usable range for memory devices [{:#x}:{:#x}]",
-            span.first().get(),
-            span.size().map_or(0, Size::bytes),
-            area.first().get(),
-            area.size().map_or(0, Size::bytes)
-        ));
-    }
-    Ok(())
-}
-
 /// A board without firmware has no ACPI, and a 32-bit CPU neither (hw/arm/virt.c, `machvirt_init`: `acpi_dev`).
-fn missing_firmware(facts: &ConfiguredFacts, request: &Request) -> Option<&'static str> {
+fn missing_firmware(
+    facts: &ConfiguredFacts,
+    request: &Request,
+    module: &ModuleFact,
+) -> Option<&'static str> {
     let model = request.cpu.split(',').next().unwrap_or_default();
     let is_32_bit = matches!(model, "" | "cortex-a7" | "cortex-a15") && !qemu::is_kvm(request);
-    let has_dimm = facts.modules.iter().any(|module| module.kind == ModuleKind::Dimm);
-    let missing = request.arch == Arch::Aarch64 && has_dimm && (!facts.firmware || is_32_bit);
+    let is_dimm = module.kind == ModuleKind::Dimm;
+    let missing = request.arch == Arch::Aarch64 && is_dimm && (!facts.firmware || is_32_bit);
     missing.then_some("memory hotplug is not enabled: missing acpi-ged device")
 }
 

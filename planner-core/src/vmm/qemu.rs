@@ -335,7 +335,7 @@ fn check_room(memory: Memory, used: Size, span: Span<Gpa>) -> Result<Size, Strin
 }
 
 /// hw/mem/memory-device.c, `memory_device_pre_plug`: without `maxmem=` there is no area for modules.
-pub(super) fn no_area(request: &Request) -> &'static str {
+fn no_area(request: &Request) -> &'static str {
     if request.version < Version::new(8, 2) {
         "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
     } else {
@@ -345,7 +345,7 @@ pub(super) fn no_area(request: &Request) -> &'static str {
 }
 
 /// hw/mem/memory-device.c, `memory_device_get_free_addr`.
-fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), String> {
+pub(super) fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), String> {
     let size = span.size().map_or(0, Size::bytes);
     let Some(area) = area else { return Err(no_area(request).into()) };
     let align = module_align(request);

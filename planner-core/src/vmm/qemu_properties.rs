@@ -120,7 +120,6 @@ const PROPERTIES: &[(&str, Of, Version, Kind)] = &[
     ("memory", Of::All, EVER, Kind::Group("object")),
     ("memory-backend", Of::All, EVER, Kind::Text),
     ("memory-encryption", Of::All, EVER, Kind::Text),
-    ("mte", Of::Arm, Version::new(5, 1), Kind::Switch),
     ("nvdimm", Of::Modules, EVER, Kind::Switch),
     ("nvdimm-persistence", Of::Modules, EVER, Kind::Persistence),
     ("pflash0", Of::All, EVER, Kind::Text),

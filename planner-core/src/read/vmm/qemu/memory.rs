@@ -9,6 +9,7 @@ use super::Line;
 use super::options;
 use crate::addr::{Address, Gpa};
 use crate::diag::{Diagnostic, Origin};
+use crate::facts::Arch;
 use crate::facts::configured::{ConfiguredFacts, ModuleFact, ModuleKind, Stage};
 use crate::facts::guest::{MemoryFact, NumaFact};
 use crate::size::strto::{self, StrtoError};
@@ -364,15 +365,19 @@ fn modules(
         }
         let memdev = options.get("memdev");
         let backend = memdev.and_then(|id| backends.get(id));
-        let at = options.get("addr").or(options.get("memaddr"));
-        let at = at.filter(|_| kind == ModuleKind::Dimm || options.get("memaddr").is_some());
-        let address = at.map(|text| size(line, text).map(|at| Gpa::new(at.bytes())));
+        // The `addr` of a PCI device is its place on the bus.
+        let property = if kind == ModuleKind::Dimm { "addr" } else { "memaddr" };
+        let address = options.get(property).map(|text| strto::uint64(text).map(Gpa::new));
         let fault = match (memdev, backend, address) {
             (Some(id), None, _) => Some(format!("Device '{id}' not found")),
-            (_, _, Some(None)) => Some("Parameter 'addr' expects integer".to_owned()),
+            (_, _, Some(Err(_))) => Some(format!("Parameter '{property}' expects integer")),
+            _ if kind == ModuleKind::VirtioMem && options.get("slot").is_some() => {
+                Some(format!("Property '{}.slot' not found", options.get("driver").unwrap_or_default()))
+            }
             _ => None,
         };
         let plug_fault = match memdev {
+            _ if lacks_nvdimm(line, options) => Some(no_nvdimm(line).to_owned()),
             None => Some("'memdev' property must be set".to_owned()),
             Some(id) if !busy.insert(id.to_owned()) => Some(format!("can't use already busy memdev: {id}")),
             Some(_) => slot_fault(options, facts, kind),
@@ -385,12 +390,29 @@ fn modules(
             id: options.get("id").map(str::to_owned),
             kind,
             size: backend.map_or(Size::ZERO, |backend| backend.size),
-            at: address.flatten().filter(|at| kind == ModuleKind::Dimm || at.get() != 0),
+            // 0 is no address (hw/mem/memory-device.c, `memory_device_pre_plug`).
+            at: address.and_then(Result::ok).filter(|at| at.get() != 0),
             option: options.option.clone(),
             fault,
             plug_fault,
             origin: options.origin.clone(),
         });
+    }
+}
+
+/// Whether the machine was not told that there are NVDIMMs.
+fn lacks_nvdimm(line: &Line, options: &Keyval) -> bool {
+    let said = line.machine.iter().rev().find(|pair| pair.name == "nvdimm");
+    let on = said.is_some_and(|pair| matches!(pair.value.as_str(), "on" | "yes" | "true" | "y"));
+    options.get("driver") == Some("nvdimm") && !on
+}
+
+/// hw/arm/virt.c `virt_memory_pre_plug`, hw/i386/pc.c `pc_memory_pre_plug`.
+fn no_nvdimm(line: &Line) -> &'static str {
+    if line.arch == Some(Arch::X86_64) {
+        "nvdimm is not enabled: missing 'nvdimm' in '-M'"
+    } else {
+        "nvdimm is not enabled: add 'nvdimm=on' to '-M'"
     }
 }
 
