@@ -56,7 +56,8 @@ const NAMED_SINCE: Version = Version::new(7, 2);
 const NAMED_UNTIL: Version = Version::new(11, 1);
 
 /// Whether some release of QEMU from 7.2 to 11.1 has such a device for this target (system/qdev-monitor.c,
-/// `qdev_get_device_class`). Of other releases nothing is known.
+/// `qdev_get_device_class`). Of other releases, and where none is said, nothing is
+/// known.
 fn is_known(line: &Line, driver: &str) -> bool {
     let letter = match line.arch {
         Some(Arch::Aarch64) => 'a',
@@ -64,9 +65,8 @@ fn is_known(line: &Line, driver: &str) -> bool {
         Some(Arch::Riscv64) => 'r',
         None => return true,
     };
-    let other_release = line.version.is_some_and(|version| {
-        let release = Version::new(version.major, version.minor);
-        !(NAMED_SINCE..=NAMED_UNTIL).contains(&release)
+    let named_release = line.version.is_some_and(|version| {
+        (NAMED_SINCE..=NAMED_UNTIL).contains(&Version::new(version.major, version.minor))
     });
     // What a user cannot plug in is known, too, and so are CPUs.
     let of_boards = driver.ends_with("-cpu") || driver.ends_with("pcihost") || driver == "arm-smmuv3";
@@ -74,7 +74,7 @@ fn is_known(line: &Line, driver: &str) -> bool {
         let (name, targets) = row.split_once(' ').unwrap_or((row, "arx"));
         name == driver && targets.contains(letter)
     });
-    other_release || of_boards || NOT_PLUGGABLE.contains(&driver) || listed
+    !named_release || of_boards || NOT_PLUGGABLE.contains(&driver) || listed
 }
 
 /// Devices that boards alone make.
