@@ -7,7 +7,7 @@ use super::qemu::{self, AREA_ALIGN, Family, Memory, ModuleArea, Row};
 use super::qemu_properties;
 use super::x86_cpu::{self, Cpu};
 use super::{
-    BootRule, Choice, DimmRule, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region,
+    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region,
     rules,
 };
 use crate::addr::{Address, Gpa, Span};
@@ -128,8 +128,20 @@ pub(super) fn memory_map(
         max_memory: layout.area.map(|_| memory.max),
         slots: layout.area.filter(|_| memory.slots > 0).map(|_| memory.slots),
         needed_bits: qemu::bits_of(layout.top),
+        disabled: no_window(&options),
         ..MemoryMap::default()
     })
+}
+
+fn no_window(options: &Options) -> Vec<Disabled> {
+    if options.machine > WINDOW_SINCE {
+        return vec![];
+    }
+    let because = format!(
+        "machine type {} has the window that the firmware makes around the BARs it placed",
+        name(options.board, options.machine)
+    );
+    vec![Disabled { name: "pci-hole64".into(), because }]
 }
 
 /// Lower limits for the low RAM and larger 64-bit windows, one knob and then both.
