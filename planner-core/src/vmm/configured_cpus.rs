@@ -93,7 +93,8 @@ fn apic_id(topology: &Topology, cpu: u32) -> u64 {
         let part = rest.checked_rem(count).unwrap_or(0);
         rest = rest.checked_div(count).unwrap_or(0);
         id = id.saturating_add(u64::from(part).checked_shl(shift).unwrap_or(u64::MAX));
-        shift = shift.saturating_add(count.next_power_of_two().trailing_zeros());
+        let width = count.checked_next_power_of_two().map_or(u32::BITS, u32::trailing_zeros);
+        shift = shift.saturating_add(width);
     }
     id.saturating_add(u64::from(rest).checked_shl(shift).unwrap_or(u64::MAX))
 }
@@ -172,7 +173,7 @@ fn check_numbers(topology: &Topology, request: &Request) -> Result<(), VmmError>
     let limit = limit(request, &name);
     if most > limit {
         // Printed with a sign.
-        let most = i64::from(most) - if most > i32::MAX.unsigned_abs() { 1 << 32 } else { 0 };
+        let most = most.cast_signed();
         return refuse(format!(
             "Invalid SMP CPUs {most}. The max CPUs supported by machine '{name}' is {limit}"
         ));
