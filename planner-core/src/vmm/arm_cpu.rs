@@ -110,9 +110,8 @@ pub(super) fn address_bits(request: &Request) -> Result<u8, VmmError> {
             // hw/core/cpu-common.c, cpu_common_parse_features.
             None => return Err(refuse(format!("Expected key=value format, found {word}."))),
         };
-        check(request, model, feature, value).map_err(|text| {
-            refuse(format!("can't apply global {name}-arm-cpu.{feature}={value}: {text}"))
-        })?;
+        check(request, model, feature, value)
+            .map_err(|text| refuse(format!("can't apply global {name}-arm-cpu.{feature}={value}: {text}")))?;
         if feature == "aarch64" && value == "off" {
             bits = 40;
         }
@@ -167,15 +166,18 @@ fn check(request: &Request, model: &Model, feature: &str, value: &str) -> Result
     if !known && !has_feature(model.features, feature) {
         return Err(format!("Property '{}-arm-cpu.{feature}' not found", model.name));
     }
-    let of_other_type = matches!(feature, "cntfrq" | "core-count" | "midr" | "mp-affinity" | "node-id" | "memory")
-        || matches!(feature, "psci-conduit" | "reset-cbar" | "rvbar" | "sve-max-vq" | "x-l0gptsz");
+    let of_other_type =
+        matches!(feature, "cntfrq" | "core-count" | "midr" | "mp-affinity" | "node-id" | "memory")
+            || matches!(feature, "psci-conduit" | "reset-cbar" | "rvbar" | "sve-max-vq" | "x-l0gptsz");
     if of_other_type {
         return Ok(());
     }
     let on = qemu::is_switch(feature, value)?;
     // target/arm/cpu64.c, aarch64_cpu_set_aarch64: until 11.0 only KVM could do without.
     if feature == "aarch64" && !on && request.version < Version::new(11, 0) {
-        return Err("'aarch64' feature cannot be disabled unless KVM is enabled and 32-bit EL1 is supported".into());
+        return Err(
+            "'aarch64' feature cannot be disabled unless KVM is enabled and 32-bit EL1 is supported".into()
+        );
     }
     Ok(())
 }
@@ -190,7 +192,9 @@ fn has_feature(features: Features, feature: &str) -> bool {
         }
         "lpa2" | "sme" | "sme_fa64" | "sve-max-vq" | "x-rme" | "x-l0gptsz" => features == Features::Max,
         "has_gcie" => a64,
-        _ if feature.starts_with("sve") => matches!(features, Features::Sve | Features::Pauth | Features::Max),
+        _ if feature.starts_with("sve") => {
+            matches!(features, Features::Sve | Features::Pauth | Features::Max)
+        }
         _ if feature.starts_with("sme") => features == Features::Max,
         _ => false,
     }

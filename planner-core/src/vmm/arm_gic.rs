@@ -124,7 +124,8 @@ pub(super) fn check_redists(request: &Request, gic: Gic, high: bool) -> Result<(
     if matches!(gic, Gic::V2 | Gic::V5) || u64::from(cpus) <= capacity {
         return Ok(());
     }
-    let text = format!("Capacity of the redist regions({capacity}) does not match the number of vcpus({cpus})");
+    let text =
+        format!("Capacity of the redist regions({capacity}) does not match the number of vcpus({cpus})");
     Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text))
 }
 
@@ -146,7 +147,8 @@ fn redist_size(gic: Gic) -> u64 {
 
 /// Whether the redistributors reach into the high region (hw/arm/virt.c, `virt_gicv3_redist_region_count`).
 pub(super) fn needs_high_redists(request: &Request, gic: Gic) -> bool {
-    matches!(gic, Gic::V3 | Gic::V4) && u64::from(qemu::cpus_at_start(request)) > REDIST_SIZE / redist_size(gic)
+    matches!(gic, Gic::V3 | Gic::V4)
+        && u64::from(qemu::cpus_at_start(request)) > REDIST_SIZE / redist_size(gic)
 }
 
 /// The parts of the GIC below 128 MiB + 16 MiB (hw/arm/virt.c, `base_memmap`).

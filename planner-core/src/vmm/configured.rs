@@ -246,8 +246,11 @@ fn plug_in(facts: &ConfiguredFacts, request: &Request, board: &MemoryMap) -> Res
             let text = format!("{}: {text}", module.option);
             qemu::refusal(request.arch, rules::QEMU_DIMM, text)
         };
-        let fault =
-            module.fault.as_deref().or(missing_firmware(facts, request, module)).or(module.plug_fault.as_deref());
+        let fault = module
+            .fault
+            .as_deref()
+            .or(missing_firmware(facts, request, module))
+            .or(module.plug_fault.as_deref());
         if let Some(fault) = fault {
             return Err(refuse(fault));
         }
@@ -301,11 +304,7 @@ fn with_module(
 }
 
 /// A board without firmware has no ACPI, and a 32-bit CPU neither (hw/arm/virt.c, `machvirt_init`: `acpi_dev`).
-fn missing_firmware(
-    facts: &ConfiguredFacts,
-    request: &Request,
-    module: &ModuleFact,
-) -> Option<&'static str> {
+fn missing_firmware(facts: &ConfiguredFacts, request: &Request, module: &ModuleFact) -> Option<&'static str> {
     let model = request.cpu.split(',').next().unwrap_or_default();
     let is_32_bit = matches!(model, "" | "cortex-a7" | "cortex-a15") && !qemu::is_kvm(request);
     let is_dimm = module.kind == ModuleKind::Dimm;

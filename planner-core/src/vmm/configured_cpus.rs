@@ -198,7 +198,9 @@ fn hierarchy(topology: &Topology, request: &Request) -> String {
 fn limit(request: &Request, name: &str) -> u32 {
     match request.arch {
         // virt_machine_2_12_options.
-        Arch::Aarch64 if machine_version(request).is_some_and(|version| version <= Version::new(2, 12)) => 255,
+        Arch::Aarch64 if machine_version(request).is_some_and(|version| version <= Version::new(2, 12)) => {
+            255
+        }
         Arch::Aarch64 | Arch::Riscv64 => 512,
         Arch::X86_64 if name.starts_with("pc-i440fx") => 255,
         // pc_q35_8_0_machine_options and pc_q35_8_2_machine_options.

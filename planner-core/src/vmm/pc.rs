@@ -7,8 +7,8 @@ use super::qemu::{self, AREA_ALIGN, Family, Memory, ModuleArea, Row};
 use super::qemu_properties;
 use super::x86_cpu::{self, Cpu};
 use super::{
-    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region,
-    rules,
+    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError,
+    region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::size::Size;

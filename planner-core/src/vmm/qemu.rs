@@ -345,7 +345,11 @@ fn no_area(request: &Request) -> &'static str {
 }
 
 /// hw/mem/memory-device.c, `memory_device_get_free_addr`.
-pub(super) fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), String> {
+pub(super) fn check_address(
+    request: &Request,
+    span: Span<Gpa>,
+    area: Option<Span<Gpa>>,
+) -> Result<(), String> {
     let size = span.size().map_or(0, Size::bytes);
     let Some(area) = area else { return Err(no_area(request).into()) };
     let align = module_align(request);

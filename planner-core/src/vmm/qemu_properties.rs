@@ -179,7 +179,9 @@ fn check_value(request: &Request, kind: Kind, name: &str, value: &str) -> Result
         Kind::OnOffAuto => ["on", "off", "auto"].contains(&value),
         Kind::Word(words) => words.contains(&value),
         Kind::Integer => {
-            return strto::int64(value).map(|_| ()).map_err(|_| format!("Parameter '{name}' expects integer"));
+            return strto::int64(value)
+                .map(|_| ())
+                .map_err(|_| format!("Parameter '{name}' expects integer"));
         }
         Kind::Short(bytes, called) if value.len() > bytes => {
             return Err(format!("User specified {called} value is bigger than {bytes} bytes in size"));

@@ -104,13 +104,8 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
     if kind != "virt" {
         return Err(qemu::unknown_machine(request, kind));
     }
-    let mut options = Options {
-        aia: Aia::None,
-        aia_guests: 0,
-        aclint: false,
-        iommu: false,
-        cpu: riscv_cpu::cpu(request)?,
-    };
+    let mut options =
+        Options { aia: Aia::None, aia_guests: 0, aclint: false, iommu: false, cpu: riscv_cpu::cpu(request)? };
     for (name, value) in &text.options {
         match name.as_str() {
             "aia" => options.aia = aia(request, value)?,
@@ -162,7 +157,12 @@ fn optional_rows(options: &Options, request: &Request) -> Vec<Row> {
         let harts = u64::from(qemu::cpus_at_start(request).min(512));
         let files = options.aia_guests.saturating_add(1).next_power_of_two();
         rows.push(("imsic-m", RegionKind::Msi, 0x2400_0000, harts * 0x1000));
-        rows.push(("imsic-s", RegionKind::Msi, 0x2800_0000, harts.saturating_mul(files).saturating_mul(0x1000)));
+        rows.push((
+            "imsic-s",
+            RegionKind::Msi,
+            0x2800_0000,
+            harts.saturating_mul(files).saturating_mul(0x1000),
+        ));
     }
     if options.iommu {
         rows.push(IOMMU);

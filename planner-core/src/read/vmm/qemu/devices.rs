@@ -78,7 +78,8 @@ fn is_known(line: &Line, driver: &str) -> bool {
 }
 
 /// Devices that boards alone make.
-const NOT_PLUGGABLE: &[&str] = &["cfi.pflash01", "cfi.pflash02", "fw_cfg_io", "fw_cfg_mem", "mch", "smbus-eeprom"];
+const NOT_PLUGGABLE: &[&str] =
+    &["cfi.pflash01", "cfi.pflash02", "fw_cfg_io", "fw_cfg_mem", "mch", "smbus-eeprom"];
 
 fn pass(options: &Keyval, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     let (place, text) = match (options.pair("host"), options.pair("sysfsdev")) {

@@ -154,7 +154,11 @@ pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
     let mut window = None;
     for options in &line.globals {
         let Some((driver, property, value)) = global(options) else {
-            sink.refuse(Stage::Words, options.origin.clone(), format!("{}: {}", options.option, no_global(options)));
+            sink.refuse(
+                Stage::Words,
+                options.origin.clone(),
+                format!("{}: {}", options.option, no_global(options)),
+            );
             continue;
         };
         if property == "pci-hole64-size" && driver == host {
@@ -191,8 +195,7 @@ fn no_global(options: &Keyval) -> String {
 }
 
 /// Accelerators that QEMU has on some system (accel/accel-system.c, `accel_find`).
-const ACCELERATORS: &[&str] =
-    &["hax", "hvf", "kvm", "mshv", "nitro", "nvmm", "qtest", "tcg", "whpx", "xen"];
+const ACCELERATORS: &[&str] = &["hax", "hvf", "kvm", "mshv", "nitro", "nvmm", "qtest", "tcg", "whpx", "xen"];
 
 /// Accelerators that there are not (system/vl.c, `configure_accelerators`).
 pub(super) fn check_accelerators(line: &Line, sink: &mut Sink) {

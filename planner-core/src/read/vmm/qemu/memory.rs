@@ -170,7 +170,8 @@ fn backends(line: &Line, sink: &mut Sink) -> BTreeMap<String, Backend> {
             (_, None) => refuse("Parameter 'size' is missing".into()),
             (_, Some(None)) => refuse("Parameter 'size' expects a size value".into()),
             (Some(id), Some(Some(size))) => {
-                let backend = Backend { size, pages: pages(line, options, sink), host_node: host_node(options) };
+                let backend =
+                    Backend { size, pages: pages(line, options, sink), host_node: host_node(options) };
                 backends.insert(id.to_owned(), backend);
             }
         }
@@ -196,7 +197,11 @@ fn pages(line: &Line, options: &Keyval, sink: &mut Sink) -> Option<PageSize> {
     if !options.is_on("hugetlb") {
         return None;
     }
-    match options.get("hugetlbsize").and_then(|text| size(line, text)).and_then(|size| PageSize::from_bytes(size.bytes())) {
+    match options
+        .get("hugetlbsize")
+        .and_then(|text| size(line, text))
+        .and_then(|size| PageSize::from_bytes(size.bytes()))
+    {
         Some(pages) => Some(pages),
         None => Some(guessed(&options.origin, sink)),
     }

@@ -113,9 +113,11 @@ impl Nodes {
     fn check_distance(&self, options: &Keyval) -> Result<(), String> {
         let ends = ["src", "dst"].map(|name| options.get(name).and_then(|text| strto::uint64(text).ok()));
         if ends.iter().flatten().any(|id| !self.ids.contains(id)) {
-            return Err("Source/Destination NUMA node is missing. Please use '-numa node' option to declare it \
+            return Err(
+                "Source/Destination NUMA node is missing. Please use '-numa node' option to declare it \
                         first."
-                .into());
+                    .into(),
+            );
         }
         Ok(())
     }
@@ -125,8 +127,7 @@ impl Nodes {
 fn takes_mem(line: &Line) -> bool {
     let kind = machine::kind(line).unwrap_or_default();
     let version: Option<Version> = kind.rsplit('-').next().and_then(|version| version.parse().ok());
-    line.arch == Some(Arch::Riscv64)
-        || version.unwrap_or(line.qemu()) < Version::new(5, 1)
+    line.arch == Some(Arch::Riscv64) || version.unwrap_or(line.qemu()) < Version::new(5, 1)
 }
 
 /// The ranges of `cpus=`.
@@ -147,9 +148,7 @@ fn check_cpus(facts: &ConfiguredFacts, options: &Keyval) -> Result<(), String> {
     let most = u64::from(facts.smp.maxcpus.filter(|&count| count > 0).unwrap_or(at_start));
     let beyond = ranges(options).filter_map(|(first, last)| Some((first?, last?)));
     match beyond.map(|(first, last)| (first.max(most), last)).find(|(first, last)| first <= last) {
-        Some((cpu, _)) => {
-            Err(format!("CPU index ({cpu}) should be smaller than maxcpus ({most})"))
-        }
+        Some((cpu, _)) => Err(format!("CPU index ({cpu}) should be smaller than maxcpus ({most})")),
         None => Ok(()),
     }
 }
