@@ -1,5 +1,7 @@
 //! Sizes in bytes, page sizes, and the one parser for numbers as users write them.
 
+pub mod strto;
+
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

@@ -76,6 +76,10 @@ pub struct SmpFact {
     pub cores: Option<u32>,
     /// Threads of a core.
     pub threads: Option<u32>,
+    /// Books in a drawer, of s390x alone.
+    pub books: Option<u32>,
+    /// Drawers, of s390x alone.
+    pub drawers: Option<u32>,
 }
 
 impl SmpFact {
@@ -147,4 +151,6 @@ pub enum Stage {
     Machine,
     /// When memory backends are made, before the memory map.
     Backends,
+    /// When devices are made, after the memory map.
+    Devices,
 }

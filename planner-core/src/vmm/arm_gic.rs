@@ -31,6 +31,8 @@ pub(super) enum Msi {
 
 /// "hw/arm/virt: Support TCG GICv4".
 pub(super) const GICV4_SINCE: Version = Version::new(7, 1);
+/// "hw/arm/virt: Increase the number of redistributors": there is a high region.
+const HIGH_REDIST_SINCE: Version = Version::new(3, 0);
 /// The emulated GICv3 takes a second region of redistributors ("hw/intc/arm_gicv3: Support multiple redistributor
 /// regions").
 const SECOND_REGION_SINCE: Version = Version::new(6, 2);
@@ -136,7 +138,9 @@ pub(super) fn check_cpus(request: &Request, gic: Gic, options: &Options, high: b
             "Invalid SMP CPUs {cpus}. The max CPUs supported by machine '{name}' is {most}"
         ));
     }
-    let most = most_cpus(gic, high);
+    // Up to 7.2 the high region counted even where it did not fit; check_redists then finds out.
+    let counts = (HIGH_REDIST_SINCE..Version::new(8, 0)).contains(&request.version);
+    let most = most_cpus(gic, high || counts);
     if u64::from(cpus) > most {
         return refuse(format!(
             "Number of SMP CPUs requested ({cpus}) exceeds max CPUs supported by machine 'mach-virt' ({most})"
@@ -146,14 +150,20 @@ pub(super) fn check_cpus(request: &Request, gic: Gic, options: &Options, high: b
 }
 
 /// Refuses redistributors in the high region where the emulated GICv3 takes none (hw/intc/arm_gicv3.c up to 6.1,
-/// `arm_gic_realize`).
-pub(super) fn check_redists(request: &Request, gic: Gic) -> Result<(), VmmError> {
+/// `arm_gic_realize`), and more CPUs than the redistributors that fit serve (hw/intc/arm_gicv3_common.c,
+/// `arm_gicv3_common_realize`).
+pub(super) fn check_redists(request: &Request, gic: Gic, high: bool) -> Result<(), VmmError> {
+    let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text));
     let takes = qemu::is_kvm(request) || request.version >= SECOND_REGION_SINCE;
-    if takes || !needs_high_redists(request, gic) {
+    if !takes && needs_high_redists(request, gic) {
+        return refuse("VGICv3 redist region number(2) not equal to 1".into());
+    }
+    let cpus = qemu::cpus_at_start(request);
+    let capacity = most_cpus(gic, high);
+    if matches!(gic, Gic::V2 | Gic::V5) || u64::from(cpus) <= capacity {
         return Ok(());
     }
-    let text = "VGICv3 redist region number(2) not equal to 1";
-    Err(qemu::refusal(request.arch, rules::QEMU_VIRT_GIC, text))
+    refuse(format!("Capacity of the redist regions({capacity}) does not match the number of vcpus({cpus})"))
 }
 
 fn most_cpus(gic: Gic, high: bool) -> u64 {
@@ -174,7 +184,8 @@ fn redist_size(gic: Gic) -> u64 {
 
 /// Whether the redistributors reach into the high region (hw/arm/virt.c, `virt_gicv3_redist_region_count`).
 pub(super) fn needs_high_redists(request: &Request, gic: Gic) -> bool {
-    matches!(gic, Gic::V3 | Gic::V4) && u64::from(request.vcpus) > REDIST_SIZE / redist_size(gic)
+    matches!(gic, Gic::V3 | Gic::V4)
+        && u64::from(qemu::cpus_at_start(request)) > REDIST_SIZE / redist_size(gic)
 }
 
 /// The parts of the GIC below 128 MiB + 16 MiB (hw/arm/virt.c, `base_memmap`).

@@ -1,13 +1,13 @@
 //! The options of QEMU's arm `virt` machine that its memory map depends on, by version, read from the machine text.
 //!
-//! Names and values come from hw/arm/virt.c `virt_machine_class_init` and the setters above it. Options that do not
-//! change the map are known by name only.
+//! Names and values come from hw/arm/virt.c `virt_machine_class_init` and the setters above it.
 
 use super::arm_gic::GICV4_SINCE;
 use super::qemu::{self, Family};
+use super::qemu_properties::{self, Board};
 use super::{Knob, Request, VmmError, rules};
 use crate::facts::guest::Viommu;
-use crate::size::Size;
+use crate::size::{Size, strto};
 use crate::version::Version;
 
 /// The machine with its options resolved.
@@ -39,6 +39,8 @@ pub(super) struct Options {
     pub(super) secure: bool,
     /// `virtualization=`.
     pub(super) virtualization: bool,
+    /// `mte=`: memory tags.
+    pub(super) mte: bool,
     /// `acpi=`: without it there are no modules.
     pub(super) acpi: bool,
     /// `virtio-mmio-transports=`.
@@ -84,10 +86,12 @@ pub(super) const MMIO_SIZE: Size = Size::gib(512);
 
 /// The last machine type without an ITS (virt_machine_2_7_options: no_its).
 const NO_ITS: Version = Version::new(2, 7);
+/// virtio-mmio transports that there are by default, and at most.
+const MOST_TRANSPORTS: u8 = 32;
 
 const FAMILY: Family = Family { prefix: "virt-", first: Version::new(2, 6) };
 
-/// Options by the QEMU version that brought them. Those without effect on the memory map are marked so.
+/// Options by the QEMU version that brought them; those without effect on the map are in [`qemu_properties`].
 const NAMES: &[(&str, Version, Setter)] = &[
     ("highmem", Version::new(2, 5), Setter::Switch(|o, on| o.highmem = on)),
     ("highmem-redists", Version::new(8, 0), Setter::Switch(|o, on| o.redists = on)),
@@ -96,6 +100,7 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("compact-highmem", Version::new(8, 0), Setter::Switch(|o, on| o.compact = on)),
     ("secure", Version::new(2, 5), Setter::Switch(|o, on| o.secure = on)),
     ("virtualization", Version::new(2, 9), Setter::Switch(|o, on| o.virtualization = on)),
+    ("mte", Version::new(5, 1), Setter::Switch(|o, on| o.mte = on)),
     ("its", Version::new(2, 9), Setter::Switch(set_its)),
     ("highmem-mmio-size", Version::new(10, 0), Setter::Value(set_mmio_size)),
     ("gic-version", Version::new(2, 5), Setter::Value(set_gic)),
@@ -103,51 +108,12 @@ const NAMES: &[(&str, Version, Setter)] = &[
     ("msi", Version::new(11, 0), Setter::Value(set_msi)),
     ("virtio-mmio-transports", Version::new(11, 0), Setter::Value(set_transports)),
     ("acpi", Version::new(5, 0), Setter::Value(set_acpi)),
-    ("accel", Version::new(0, 0), Setter::NoEffect),
-    ("append", Version::new(0, 0), Setter::NoEffect),
-    ("aux-ram-share", Version::new(10, 0), Setter::NoEffect),
-    ("boot", Version::new(6, 2), Setter::NoEffect),
-    ("confidential-guest-support", Version::new(6, 0), Setter::NoEffect),
-    ("cxl", Version::new(10, 2), Setter::NoEffect),
-    ("cxl-fmw", Version::new(10, 2), Setter::NoEffect),
-    ("default-bus-bypass-iommu", Version::new(6, 1), Setter::NoEffect),
-    ("dt-compatible", Version::new(0, 0), Setter::NoEffect),
-    ("dtb", Version::new(0, 0), Setter::NoEffect),
-    ("dtb-kaslr-seed", Version::new(7, 0), Setter::NoEffect),
-    ("dtb-randomness", Version::new(7, 1), Setter::NoEffect),
-    ("dump-guest-core", Version::new(0, 0), Setter::NoEffect),
-    ("dumpdtb", Version::new(0, 0), Setter::NoEffect),
-    ("firmware", Version::new(0, 0), Setter::NoEffect),
-    ("graphics", Version::new(0, 0), Setter::NoEffect),
-    ("initrd", Version::new(0, 0), Setter::NoEffect),
-    ("kernel", Version::new(0, 0), Setter::NoEffect),
-    ("kernel-irqchip", Version::new(0, 0), Setter::NoEffect),
-    ("kvm-shadow-mem", Version::new(0, 0), Setter::NoEffect),
-    ("mem-merge", Version::new(0, 0), Setter::NoEffect),
-    ("memory", Version::new(7, 1), Setter::NoEffect),
-    ("memory-backend", Version::new(5, 0), Setter::NoEffect),
-    ("memory-encryption", Version::new(2, 12), Setter::NoEffect),
-    ("mte", Version::new(5, 1), Setter::NoEffect),
-    ("nvdimm", Version::new(5, 1), Setter::NoEffect),
-    ("phandle-start", Version::new(0, 0), Setter::NoEffect),
-    ("pflash0", Version::new(0, 0), Setter::NoEffect),
-    ("pflash1", Version::new(0, 0), Setter::NoEffect),
-    ("ras", Version::new(5, 1), Setter::NoEffect),
-    ("shmem", Version::new(9, 1), Setter::NoEffect),
-    ("smp", Version::new(6, 1), Setter::NoEffect),
-    ("smp-cache", Version::new(9, 2), Setter::NoEffect),
-    ("spcr", Version::new(10, 0), Setter::NoEffect),
-    ("suppress-vmdesc", Version::new(2, 4), Setter::NoEffect),
-    ("usb", Version::new(0, 0), Setter::NoEffect),
-    ("x-oem-id", Version::new(6, 0), Setter::NoEffect),
-    ("x-oem-table-id", Version::new(6, 0), Setter::NoEffect),
 ];
 
 #[derive(Clone, Copy)]
 enum Setter {
     Switch(fn(&mut Options, bool)),
     Value(fn(&mut Options, &Request, &str) -> Result<(), String>),
-    NoEffect,
 }
 
 impl Options {
@@ -200,8 +166,9 @@ impl Options {
             device_smmu: false,
             secure: false,
             virtualization: false,
+            mte: false,
             acpi: true,
-            transports: 32,
+            transports: MOST_TRANSPORTS,
         }
     }
 
@@ -216,8 +183,9 @@ impl Options {
         match known.map(|&(_, _, setter)| setter) {
             Some(Setter::Switch(set)) => set(self, qemu::switch(request, name, value)?),
             Some(Setter::Value(set)) => set(self, request, value).map_err(refuse)?,
-            Some(Setter::NoEffect) => {}
-            None => return Err(qemu::unknown_property(request, &self.name(), name)),
+            None => {
+                return qemu_properties::check(request, Board::ArmVirt, &self.name(), name, value);
+            }
         }
         Ok(())
     }
@@ -227,8 +195,8 @@ fn set_its(options: &mut Options, on: bool) {
     options.msi = if on { MsiWord::Its } else { MsiWord::NoIts };
 }
 
-fn set_mmio_size(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
-    let size = qemu::size("highmem-mmio-size", value)?;
+fn set_mmio_size(options: &mut Options, request: &Request, value: &str) -> Result<(), String> {
+    let size = qemu::size(request.version, "highmem-mmio-size", value)?;
     if !size.bytes().is_power_of_two() {
         return Err("highmem-mmio-size is not a power of 2".into());
     }
@@ -275,8 +243,13 @@ fn set_msi(options: &mut Options, _: &Request, value: &str) -> Result<(), String
 }
 
 fn set_transports(options: &mut Options, _: &Request, value: &str) -> Result<(), String> {
-    let count = value.parse().map_err(|_| "Parameter 'virtio-mmio-transports' expects uint8_t".to_owned())?;
-    options.transports = count;
+    let name = "virtio-mmio-transports";
+    let number = strto::int64(value).map_err(|_| format!("Parameter '{name}' expects integer"))?;
+    options.transports = u8::try_from(number).map_err(|_| format!("Parameter '{name}' expects uint8_t"))?;
+    // include/hw/arm/virt.h, NUM_VIRTIO_TRANSPORTS.
+    if options.transports > MOST_TRANSPORTS {
+        return Err(format!("{name} must not exceed {MOST_TRANSPORTS}"));
+    }
     Ok(())
 }
 

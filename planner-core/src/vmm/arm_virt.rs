@@ -59,10 +59,12 @@ pub(super) fn memory_map(
     let gic = arm_gic::version(request, &options)?;
     arm_cpu::check_board(request)?;
     let msi = arm_gic::msi(request, &options, gic)?;
-    arm_gic::check_cpus(request, gic, &options, high.place(HighKind::Redists).is_some())?;
+    let has_high = high.place(HighKind::Redists).is_some();
+    arm_gic::check_cpus(request, gic, &options, has_high)?;
     arm_high::check_memory(request, memory)?;
     arm_gic::check_worlds(request, &options)?;
-    arm_gic::check_redists(request, gic)?;
+    check_tags(request, &options)?;
+    arm_gic::check_redists(request, gic, has_high)?;
     arm_high::check_model(request, &options, &high, bits)?;
     refuse_modules(request, choice, &options)?;
 
@@ -80,6 +82,15 @@ pub(super) fn memory_map(
         disabled: high.disabled,
         ..MemoryMap::default()
     })
+}
+
+/// Refuses memory tags that the emulated CPU has not (hw/arm/virt.c, `machvirt_init`).
+fn check_tags(request: &Request, options: &Options) -> Result<(), VmmError> {
+    if !options.mte || qemu::is_kvm(request) || arm_cpu::has_tags(request) {
+        return Ok(());
+    }
+    let text = "MTE requested, but not supported by the guest CPU";
+    Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
 }
 
 /// The settings of the 64-bit PCI window that fit the address bits, after the default.
@@ -118,13 +129,14 @@ pub(super) fn check(request: &Request) -> Vec<VmmError> {
     refusals.extend(address_bits(request, &options).err());
     refusals.extend(arm_cpu::check_board(request).err());
     refusals.extend(arm_gic::check_worlds(request, &options).err());
+    refusals.extend(check_tags(request, &options).err());
     match arm_gic::version(request, &options) {
         Err(refusal) => refusals.push(refusal),
         Ok(gic) => {
             refusals.extend(arm_gic::msi(request, &options, gic).err());
             let high = arm_high::has_redists(request, &options);
             refusals.extend(arm_gic::check_cpus(request, gic, &options, high).err());
-            refusals.extend(arm_gic::check_redists(request, gic).err());
+            refusals.extend(arm_gic::check_redists(request, gic, high).err());
         }
     }
     refusals

@@ -10,7 +10,7 @@ use super::{
 use super::{arm_cpu, arm_virt};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
-use crate::facts::configured::{Accelerator, ConfiguredFacts, ModuleFact, ModuleKind, Stage};
+use crate::facts::configured::{Accelerator, ConfiguredFacts, ModuleFact, ModuleKind, SmpFact, Stage};
 use crate::facts::guest::{Viommu, VmmKind};
 use crate::size::{PageSize, Size};
 use crate::version::Version;
@@ -52,7 +52,7 @@ pub fn configured_request(facts: &ConfiguredFacts, setting: &Setting) -> Request
         cpu,
         custom: None,
         vcpus: cpus::most(facts),
-        node_cpus: super::riscv_sockets::by_default(&facts.guest.numa, cpus::most(facts)),
+        node_cpus: super::riscv_sockets::by_default(&facts.guest.numa, at_start(facts, kind)),
         ipa_bits: setting
             .ipa_bits
             .filter(|_| facts.accelerator != Some(Accelerator::Emulated))
@@ -81,6 +81,15 @@ fn viommu(facts: &ConfiguredFacts, version: Version) -> Viommu {
     }
 }
 
+/// CPUs at start, where QEMU tells them from those that there can ever be.
+fn at_start(facts: &ConfiguredFacts, kind: VmmKind) -> u32 {
+    let most = cpus::most(facts);
+    match kind {
+        VmmKind::Qemu if facts.smp != SmpFact::default() => facts.smp.at_start().min(most),
+        _ => most,
+    }
+}
+
 /// The machine with the accelerator, which the model asks about. A PC is QEMU's own default on x86.
 fn qemu_machine(facts: &ConfiguredFacts, arch: Arch, machine: String) -> String {
     let accelerator = match facts.accelerator {
@@ -90,7 +99,9 @@ fn qemu_machine(facts: &ConfiguredFacts, arch: Arch, machine: String) -> String 
     };
     let no_type = machine.split(',').next().is_none_or(|first| first.is_empty() || first.contains('='));
     let kind = if no_type && arch == Arch::X86_64 { "pc" } else { "" };
-    let words = [kind, &machine, accelerator];
+    let at_start = at_start(facts, VmmKind::Qemu);
+    let cpus = if at_start < cpus::most(facts) { format!("smp.cpus={at_start}") } else { String::new() };
+    let words = [kind, &machine, accelerator, &cpus];
     words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(",")
 }
 
@@ -142,8 +153,10 @@ fn qemu_map(facts: &ConfiguredFacts, request: &Request) -> Result<MemoryMap, Vmm
         Err(error) if early(&error) => return Err(error),
         other => other,
     };
+    cpus::check_apics(facts, request)?;
     refused_at(facts, request, Stage::Backends)?;
     let board = board?;
+    refused_at(facts, request, Stage::Devices)?;
     check_smmus(facts, request)?;
     check_riscv_iommus(facts, request)?;
     let mut map = plug_in(facts, request, &board)?;
@@ -292,8 +305,11 @@ fn plug_in(facts: &ConfiguredFacts, request: &Request, board: &MemoryMap) -> Res
             let text = format!("{}: {text}", module.option);
             qemu::refusal(request.arch, rules::QEMU_DIMM, text)
         };
-        let fault =
-            module.fault.as_deref().or(missing_firmware(facts, request)).or(module.plug_fault.as_deref());
+        let fault = module
+            .fault
+            .as_deref()
+            .or(missing_firmware(facts, request, module))
+            .or(module.plug_fault.as_deref());
         if let Some(fault) = fault {
             return Err(refuse(fault));
         }
@@ -332,7 +348,8 @@ fn with_module(
     let area =
         map.regions.iter().find(|region| region.kind == RegionKind::DeviceMemory).map(|region| region.span);
     for &(index, span) in all.iter().filter(|(index, _)| !is_dimm(*index)) {
-        check_virtio_mem(request, span, area)?;
+        qemu::check_address(request, span, area)
+            .map_err(|text| qemu::refusal(request.arch, rules::QEMU_DIMM, text))?;
         let name = format!("virtio-mem{index}");
         map.regions.push(MapRegion { name, kind: RegionKind::Ram, span });
     }
@@ -345,29 +362,11 @@ fn with_module(
     Ok(map)
 }
 
-fn check_virtio_mem(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), VmmError> {
-    let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_DIMM, text));
-    let Some(area) = area else {
-        return refuse(
-            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
-                .into(),
-        );
-    };
-    let align = qemu::module_align(request);
-    if !span.first().is_aligned(align) {
-        return refuse(format!("address must be aligned to {:#x} bytes", align.bytes()));
-    }
-    if !area.covers(span) {
-        return refuse(qemu::outside(request, span, area));
-    }
-    Ok(())
-}
-
 /// A board without firmware has no ACPI, and a 32-bit CPU neither (hw/arm/virt.c, `machvirt_init`: `acpi_dev`).
-fn missing_firmware(facts: &ConfiguredFacts, request: &Request) -> Option<&'static str> {
+fn missing_firmware(facts: &ConfiguredFacts, request: &Request, module: &ModuleFact) -> Option<&'static str> {
     let is_32_bit = arm_cpu::is_32_bit(request);
-    let has_dimm = facts.modules.iter().any(|module| module.kind == ModuleKind::Dimm);
-    let missing = request.arch == Arch::Aarch64 && has_dimm && (!facts.firmware || is_32_bit);
+    let is_dimm = module.kind == ModuleKind::Dimm;
+    let missing = request.arch == Arch::Aarch64 && is_dimm && (!facts.firmware || is_32_bit);
     missing.then(|| arm_virt::no_modules(request.version))
 }
 

@@ -5,6 +5,7 @@ use super::arm_gic;
 use super::cpus_before_6_2 as before_6_2;
 use super::qemu;
 use super::riscv_sockets;
+use super::x86_cpu;
 use super::{Request, VmmError, machine_name, rules};
 use crate::facts::Arch;
 use crate::facts::configured::ConfiguredFacts;
@@ -41,7 +42,8 @@ pub(super) fn check(facts: &ConfiguredFacts, request: &Request) -> Result<(), Vm
     let smp = &facts.smp;
     let said =
         [smp.cpus, smp.maxcpus, smp.sockets, smp.dies, smp.clusters, smp.modules, smp.cores, smp.threads];
-    if said.contains(&Some(0)) && request.version >= Version::new(9, 0) {
+    let said = said.into_iter().chain([smp.books, smp.drawers]);
+    if said.into_iter().any(|count| count == Some(0)) && request.version >= Version::new(9, 0) {
         return refuse("Invalid CPU topology: CPU topology parameters must be greater than zero".into());
     }
     let x86 = request.arch == Arch::X86_64;
@@ -50,6 +52,8 @@ pub(super) fn check(facts: &ConfiguredFacts, request: &Request) -> Result<(), Vm
         (smp.modules, "modules", with_modules),
         (smp.clusters, "clusters", request.arch == Arch::Aarch64),
         (smp.dies, "dies", x86),
+        (smp.books, "books", false),
+        (smp.drawers, "drawers", false),
     ];
     for (count, name, supported) in supported {
         if !supported && count.is_some_and(|count| count > 1) {
@@ -60,6 +64,45 @@ pub(super) fn check(facts: &ConfiguredFacts, request: &Request) -> Result<(), Vm
     }
     let topology = topology(facts, request);
     check_numbers(&topology, request)
+}
+
+/// Refuses emulated x86 CPUs whose APIC IDs need more than 8 bits (hw/i386/x86-common.c `x86_cpus_init`,
+/// hw/intc/apic_common.c `apic_common_set_id`).
+pub(super) fn check_apics(facts: &ConfiguredFacts, request: &Request) -> Result<(), VmmError> {
+    if request.arch != Arch::X86_64 || qemu::is_kvm(request) {
+        return Ok(());
+    }
+    let topology = topology(facts, request);
+    let old = request.version < Version::new(9, 0);
+    let cpus = if old { topology.most } else { topology.cpus }.min(MOST_CPUS);
+    let beyond = (0..cpus).map(|cpu| apic_id(&topology, cpu)).find(|&id| id > 254);
+    let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_SMP, text));
+    match beyond {
+        None => Ok(()),
+        Some(_) if old => {
+            refuse("current -smp configuration requires kernel irqchip and X2APIC API support.".into())
+        }
+        Some(_) if x86_cpu::has_x2apic(request) => Ok(()),
+        Some(id) => refuse(format!("APIC ID {id} requires x2APIC feature in CPU")),
+    }
+}
+
+/// More CPUs than any machine has.
+const MOST_CPUS: u32 = 4096;
+
+/// Each level of the topology has as many bits as its count needs (include/hw/i386/topology.h,
+/// `x86_apicid_from_topo_ids`).
+fn apic_id(topology: &Topology, cpu: u32) -> u64 {
+    let counts = [topology.threads, topology.cores, topology.modules, topology.dies];
+    let (mut rest, mut id, mut shift) = (cpu, 0_u64, 0_u32);
+    for count in counts.map(|count| count.max(1)) {
+        let part = rest.checked_rem(count).unwrap_or(0);
+        rest = rest.checked_div(count).unwrap_or(0);
+        id = id.saturating_add(u64::from(part).checked_shl(shift).unwrap_or(u64::MAX));
+        let width = count.checked_next_power_of_two().map_or(u32::BITS, u32::trailing_zeros);
+        shift = shift.saturating_add(width);
+    }
+    id.saturating_add(u64::from(rest).checked_shl(shift).unwrap_or(u64::MAX))
 }
 
 fn topology(facts: &ConfiguredFacts, request: &Request) -> Topology {
@@ -103,7 +146,8 @@ fn topology(facts: &ConfiguredFacts, request: &Request) -> Topology {
 }
 
 fn product(factors: &[u32]) -> u32 {
-    factors.iter().copied().fold(1, u32::saturating_mul)
+    // In C they are unsigned, too.
+    factors.iter().copied().fold(1, u32::wrapping_mul)
 }
 
 /// Machine types before 6.2 prefer sockets to cores.
@@ -140,6 +184,8 @@ fn check_most(most: u32, request: &Request) -> Result<(), VmmError> {
     let name = machine_name(request)?;
     let limit = limit(request, &name);
     if most > limit {
+        // Printed with a sign.
+        let most = most.cast_signed();
         return refuse(format!(
             "Invalid SMP CPUs {most}. The max CPUs supported by machine '{name}' is {limit}"
         ));

@@ -26,6 +26,8 @@ mod openvmm;
 mod ovmf;
 mod pc;
 mod qemu;
+mod qemu_properties;
+mod riscv_cpu;
 mod riscv_sockets;
 mod riscv_virt;
 pub mod rules;

@@ -4,10 +4,11 @@
 //! Left out: SGX, CXL, and the ECAM of q35, which the firmware puts into the 32-bit PCI hole.
 
 use super::qemu::{self, AREA_ALIGN, Family, Memory, ModuleArea, Row};
+use super::qemu_properties;
 use super::x86_cpu::{self, Cpu};
 use super::{
-    BootRule, Choice, DimmRule, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region,
-    rules,
+    BootRule, Choice, DimmRule, Disabled, Knob, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError,
+    region, rules,
 };
 use crate::addr::{Address, Gpa, Span};
 use crate::size::Size;
@@ -22,9 +23,11 @@ const AMD_HT_SIZE: Size = Size::gib(12);
 const ABOVE_1TB: Gpa = Gpa::at(0x100_0000_0000);
 /// hw/i386/pc.c, `pc_memory_init`: before, what the CPU cannot address is made without a word.
 const LIMIT_SINCE: Version = Version::new(7, 1);
-/// Machine types up to 2.10 have no 64-bit window before their firmware has placed BARs there (hw/i386/pc.h,
-/// `PC_COMPAT_2_10`: `x-pci-hole64-fix`).
+/// Up to this machine type the firmware alone made the window, around the BARs that it had placed
+/// (include/hw/i386/pc.h, `PC_COMPAT_2_10`: `x-pci-hole64-fix`).
 const LAST_WITHOUT_WINDOW: Version = Version::new(2, 10);
+/// Up to this machine type the low RAM of `pc` ends at 3.5 GiB (hw/i386/pc_piix.c, `gigabyte_align`).
+const UNALIGNED: Version = Version::new(1, 7);
 /// Firmware, kernel and initrd need this much boot memory.
 const LEAST_BOOT: Size = Size::gib(1);
 
@@ -56,6 +59,13 @@ impl Board {
         match self {
             Self::Q35 => "q35",
             Self::I440fx => "pc",
+        }
+    }
+
+    const fn property_owner(self) -> qemu_properties::Board {
+        match self {
+            Self::Q35 => qemu_properties::Board::Q35,
+            Self::I440fx => qemu_properties::Board::I440fx,
         }
     }
 
@@ -114,8 +124,20 @@ pub(super) fn memory_map(
         max_memory: layout.area.map(|_| memory.max),
         slots: layout.area.filter(|_| memory.slots > 0).map(|_| memory.slots),
         needed_bits: qemu::bits_of(layout.top),
+        disabled: no_window(&options),
         ..MemoryMap::default()
     })
+}
+
+fn no_window(options: &Options) -> Vec<Disabled> {
+    if options.machine > LAST_WITHOUT_WINDOW {
+        return vec![];
+    }
+    let because = format!(
+        "machine type {} has the window that the firmware makes around the BARs it placed",
+        name(options.board, options.machine)
+    );
+    vec![Disabled { name: "pci-hole64".into(), because }]
 }
 
 /// Lower limits for the low RAM and larger 64-bit windows, one knob and then both.
@@ -212,59 +234,6 @@ fn board(request: &Request, kind: &str) -> Result<(Board, Version), VmmError> {
     found.next().ok_or_else(|| qemu::unknown_machine(request, kind))
 }
 
-/// Options without effect on the map, by the version that brought them (hw/i386/pc.c `pc_machine_class_init`,
-/// hw/i386/x86.c `x86_machine_class_init`, hw/core/machine.c `machine_class_init`).
-const WITHOUT_EFFECT: &[(&str, Version)] = &[
-    ("accel", Version::new(0, 0)),
-    ("acpi", Version::new(0, 0)),
-    ("append", Version::new(0, 0)),
-    ("aux-ram-share", Version::new(10, 0)),
-    ("boot", Version::new(7, 0)),
-    ("bus-lock-ratelimit", Version::new(6, 1)),
-    ("confidential-guest-support", Version::new(6, 0)),
-    ("default-bus-bypass-iommu", Version::new(6, 1)),
-    ("dt-compatible", Version::new(0, 0)),
-    ("dtb", Version::new(0, 0)),
-    ("dump-guest-core", Version::new(0, 0)),
-    ("dumpdtb", Version::new(0, 0)),
-    ("fd-bootchk", Version::new(9, 0)),
-    ("firmware", Version::new(0, 0)),
-    ("graphics", Version::new(0, 0)),
-    ("hpet", Version::new(5, 2)),
-    ("i8042", Version::new(7, 0)),
-    ("igvm-cfg", Version::new(10, 1)),
-    ("initrd", Version::new(0, 0)),
-    ("kernel", Version::new(0, 0)),
-    ("kernel-irqchip", Version::new(0, 0)),
-    ("kvm-shadow-mem", Version::new(0, 0)),
-    ("max-fw-size", Version::new(6, 0)),
-    ("mem-merge", Version::new(0, 0)),
-    ("memory", Version::new(7, 1)),
-    ("memory-backend", Version::new(5, 0)),
-    ("memory-encryption", Version::new(0, 0)),
-    ("nvdimm", Version::new(0, 0)),
-    ("nvdimm-persistence", Version::new(3, 1)),
-    ("pflash0", Version::new(4, 0)),
-    ("pflash1", Version::new(4, 0)),
-    ("phandle-start", Version::new(0, 0)),
-    ("pic", Version::new(6, 2)),
-    ("pit", Version::new(0, 0)),
-    ("rtc-time", Version::new(6, 0)),
-    ("sata", Version::new(0, 0)),
-    ("smbios-entry-point-type", Version::new(6, 2)),
-    ("smbus", Version::new(0, 0)),
-    ("smm", Version::new(0, 0)),
-    ("smp", Version::new(6, 1)),
-    ("smp-cache", Version::new(9, 2)),
-    ("spcr", Version::new(10, 0)),
-    ("suppress-vmdesc", Version::new(0, 0)),
-    ("usb", Version::new(0, 0)),
-    ("vmport", Version::new(0, 0)),
-    ("x-oem-id", Version::new(6, 0)),
-    ("x-oem-table-id", Version::new(6, 0)),
-    ("x-south-bridge", Version::new(9, 0)),
-];
-
 fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
     let text = qemu::machine_text(request, knobs)?;
     let (board, machine) = board(request, &text.kind)?;
@@ -272,11 +241,9 @@ fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
     let mut max_below = None;
     for (option, value) in &text.options {
         if option == "max-ram-below-4g" {
-            max_below = Some(limit(value).map_err(refuse)?);
-            continue;
-        }
-        if !WITHOUT_EFFECT.iter().any(|(known, since)| known == option && *since <= request.version) {
-            return Err(qemu::unknown_property(request, &name(board, machine), option));
+            max_below = Some(limit(request, value).map_err(refuse)?);
+        } else {
+            qemu_properties::check(request, board.property_owner(), &name(board, machine), option, value)?;
         }
     }
     let window_size = knobs.iter().rev().find_map(|knob| match knob {
@@ -288,8 +255,8 @@ fn options(request: &Request, knobs: &[Knob]) -> Result<Options, VmmError> {
 }
 
 /// hw/i386/pc.c, `pc_machine_set_max_ram_below_4g`.
-fn limit(value: &str) -> Result<Size, String> {
-    let size = qemu::size("max-ram-below-4g", value)?;
+fn limit(request: &Request, value: &str) -> Result<Size, String> {
+    let size = qemu::size(request.version, "max-ram-below-4g", value)?;
     if size > Size::gib(4) {
         let bytes = size.bytes();
         return Err(format!(
@@ -310,9 +277,8 @@ fn below(options: &Options, boot: Size) -> Size {
         Board::I440fx => {
             let limit = options.max_below.filter(|limit| !limit.is_zero());
             let limit = limit.unwrap_or(Size::from_bytes(0xe000_0000));
-            // pc_i440fx_1_7_machine_options: gigabyte_align.
-            let aligns = options.machine > Version::new(1, 7);
-            if boot >= limit && aligns { limit.min(Size::gib(3)) } else { limit }
+            let aligned = boot >= limit && options.machine > UNALIGNED;
+            if aligned { limit.min(Size::gib(3)) } else { limit }
         }
     }
 }
@@ -377,9 +343,20 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     let above = above(options, memory);
     let start = window_start(memory, above, options).ok_or_else(too_huge)?;
     let end = start.checked_add(options.window_size).ok_or_else(too_huge)?;
-    let top = Gpa::new(end.get().saturating_sub(1));
+    let area = if memory.max > memory.boot {
+        let start = area_from(options, memory, above).ok_or_else(too_huge)?;
+        Span::from_start_size(start, area_size(options, memory).ok_or_else(too_huge)?)
+    } else {
+        None
+    };
+    let top = match area {
+        _ if ends_with_window(request, options) => Gpa::new(end.get().saturating_sub(1)),
+        Some(area) => area.last(),
+        None => Gpa::new(above.checked_add(high).ok_or_else(too_huge)?.get().saturating_sub(1)),
+    };
     let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
-    if top > last && request.version >= LIMIT_SINCE {
+    let unaddressed = top > last && !(bits == 32 && ends_with_window(request, options));
+    if unaddressed && request.version >= LIMIT_SINCE {
         let (last, top) = (last.get(), top.get());
         let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
         return Err(qemu::refusal(request.arch, rules::QEMU_PC_LIMIT, text));
@@ -387,11 +364,11 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     // The window ends on a multiple of 1 GiB (hw/pci-host/q35.c, q35_host_get_pci_hole64_end); the check does not.
     let size = AREA_ALIGN.round_up(options.window_size.bytes()).map(Size::from_bytes).ok_or_else(too_huge)?;
     let window = Span::from_start_size(start, size).filter(|_| options.machine > LAST_WITHOUT_WINDOW);
-    let area = if memory.max > memory.boot {
-        let start = area_from(options, memory, above).ok_or_else(too_huge)?;
-        Span::from_start_size(start, area_size(options, memory).ok_or_else(too_huge)?)
-    } else {
-        None
-    };
     Ok(Layout { low, above, high, area, window, top })
+}
+
+/// Whether the highest address that counts is the window's. Without long mode it is not, since 8.2; and whoever has but 32
+/// bits is not asked (hw/i386/pc.c, `pc_max_used_gpa`).
+fn ends_with_window(request: &Request, options: &Options) -> bool {
+    options.cpu.long || request.version < Version::new(8, 2)
 }

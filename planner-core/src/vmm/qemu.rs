@@ -6,7 +6,7 @@
 use super::{Choice, Dimm, Knob, MapRegion, RegionKind, Request, VmmError, region, rules};
 use crate::addr::{Address, Gpa, Span};
 use crate::facts::Arch;
-use crate::size::{GIB, Size};
+use crate::size::{GIB, Size, strto};
 use crate::version::Version;
 
 /// `maxmem=` and `slots=` as they are given.
@@ -162,31 +162,37 @@ pub(super) fn unknown_machine(request: &Request, kind: &str) -> VmmError {
     refusal(request.arch, rules::QEMU_MACHINE, format_args!("unsupported machine type{quoted}"))
 }
 
-/// The refusal of a machine option (qom/object.c, `object_property_find_err`; before 5.2 without the type).
-pub(super) fn unknown_property(request: &Request, machine: &str, name: &str) -> VmmError {
-    let class =
-        if request.version < Version::new(5, 2) { String::new() } else { format!("{machine}-machine") };
-    refusal(request.arch, rules::QEMU_MACHINE, format_args!("Property '{class}.{name}' not found"))
+/// What QEMU says to a property that a type does not have (qom/object.c, `object_property_find_err`; before 5.2 without
+/// the type).
+pub(super) fn no_property(version: Version, class: &str, name: &str) -> String {
+    let class = if version < Version::new(5, 2) { "" } else { class };
+    format!("Property '{class}.{name}' not found")
 }
 
 /// A switch as QEMU reads it (qapi/qobject-input-visitor.c, `qobject_input_type_bool_keyval`; util/cutils.c
 /// `qapi_bool_parse`).
 pub(super) fn switch(request: &Request, name: &str, value: &str) -> Result<bool, VmmError> {
+    is_switch(name, value).map_err(|text| refusal(request.arch, rules::QEMU_MACHINE, text))
+}
+
+/// The same without the name of the program.
+pub(super) fn is_switch(name: &str, value: &str) -> Result<bool, String> {
     match value {
         "on" | "yes" | "true" | "y" => Ok(true),
         "off" | "no" | "false" | "n" => Ok(false),
-        _ => {
-            let text = format!("Parameter '{name}' expects 'on' or 'off'");
-            Err(refusal(request.arch, rules::QEMU_MACHINE, text))
-        }
+        _ => Err(format!("Parameter '{name}' expects 'on' or 'off'")),
     }
 }
 
-/// A size as QEMU reads it (util/cutils.c, `qemu_strtosz`): a bare number is bytes.
-pub(super) fn size(name: &str, value: &str) -> Result<Size, String> {
-    crate::size::parse_number(value)
-        .map(Size::from_bytes)
-        .map_err(|_| format!("Parameter '{name}' expects size"))
+/// A size as a property takes it (qapi/qobject-input-visitor.c, `qobject_input_type_size_keyval`).
+pub(super) fn size(version: Version, name: &str, value: &str) -> Result<Size, String> {
+    strto::size(value, version).map_err(|_| format!("Parameter '{name}' expects size"))
+}
+
+/// CPUs at start, where fewer than there can ever be: `smp.cpus=` of the machine.
+pub(super) fn cpus_at_start(request: &Request) -> u32 {
+    let said = request.machine.split(',').filter_map(|word| word.trim().strip_prefix("smp.cpus="));
+    said.filter_map(|count| count.parse().ok()).next_back().unwrap_or(request.vcpus)
 }
 
 /// `-m` for this choice: as given, or as much as puts every module into the area, which starts at `area_start`.
@@ -213,7 +219,7 @@ pub(super) fn memory(
 
 /// hw/core/machine.c, `machine_set_mem`; before 7.1 system/vl.c, `set_memory_options`, whose refusals have the option
 /// in front.
-fn given(request: &Request, boot: Size, area: ModuleArea) -> Result<Memory, VmmError> {
+pub(super) fn given(request: &Request, boot: Size, area: ModuleArea) -> Result<Memory, VmmError> {
     let refuse = |text: String| Err(refusal(request.arch, rules::QEMU_MEMORY, text));
     let slots = area.slots.unwrap_or(0);
     let old = request.version < MEMORY_OF_MACHINE_SINCE;
@@ -342,14 +348,24 @@ fn check_room(request: &Request, memory: Memory, used: Size, span: Span<Gpa>) ->
     })
 }
 
+/// hw/mem/memory-device.c, `memory_device_pre_plug`: without `maxmem=` there is no area for modules.
+fn no_area(request: &Request) -> &'static str {
+    if request.version < Version::new(8, 2) {
+        "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option"
+    } else {
+        "the configuration is not prepared for memory devices (e.g., for memory hotplug), consider specifying the maxmem \
+         option"
+    }
+}
+
 /// hw/mem/memory-device.c, `memory_device_get_free_addr`.
-fn check_address(request: &Request, span: Span<Gpa>, area: Option<Span<Gpa>>) -> Result<(), String> {
+pub(super) fn check_address(
+    request: &Request,
+    span: Span<Gpa>,
+    area: Option<Span<Gpa>>,
+) -> Result<(), String> {
     let size = span.size().map_or(0, Size::bytes);
-    let Some(area) = area else {
-        let text =
-            "memory devices (e.g. for memory hotplug) are not enabled, please specify the maxmem option";
-        return Err(text.into());
-    };
+    let Some(area) = area else { return Err(no_area(request).into()) };
     let align = module_align(request);
     if !span.first().is_aligned(align) {
         return Err(format!("address must be aligned to {:#x} bytes", align.bytes()));

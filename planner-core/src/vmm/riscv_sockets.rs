@@ -60,14 +60,15 @@ pub(super) fn harts(request: &Request) -> Result<Vec<u32>, VmmError> {
             "Invalid SMP CPUs {cpus}. The max CPUs supported by machine 'virt' is {most}"
         ));
     }
+    // Harts that can be plugged in later have nothing yet (hw/riscv/numa.c, riscv_socket_last_hartid).
+    let cpus = qemu::cpus_at_start(request);
     let nodes = &request.node_cpus;
     if nodes.is_empty() {
-        return Ok(vec![request.vcpus]);
+        return Ok(vec![cpus]);
     }
     let count = u32::try_from(nodes.len()).unwrap_or(u32::MAX);
-    if count > request.vcpus {
+    if count > cpus {
         // hw/riscv/numa.c, riscv_numa_get_default_cpu_node_id.
-        let cpus = request.vcpus;
         return refuse(format!(
             "Number of NUMA nodes ({count}) cannot exceed the number of available CPUs ({cpus})."
         ));

@@ -2,7 +2,9 @@
 //!
 //! What each socket has is in [`super::riscv_sockets`].
 
-use super::qemu::{self, ModuleArea, Row};
+use super::qemu::{self, Memory, ModuleArea, Row};
+use super::qemu_properties::{self, Board};
+use super::riscv_cpu;
 use super::riscv_sockets::{self as sockets, Aia, Interrupts};
 use super::{BootRule, Choice, MapRegion, MemoryMap, RegionKind, Request, Variant, VmmError, region, rules};
 use crate::addr::{Address, Gpa, Span};
@@ -13,6 +15,12 @@ use crate::version::Version;
 const RAM: Gpa = Gpa::at(0x8000_0000);
 /// The 64-bit PCI window: as large as this, at a multiple of it, above RAM (hw/riscv/virt.c, `virt_machine_init`).
 const WINDOW: Size = Size::gib(16);
+
+/// With a 32-bit CPU the window is fixed, and RAM is cut to what lies below it (hw/riscv/virt.c, `VIRT32_HIGH_PCIE_MMIO_BASE`
+/// and `virt_machine_init`).
+const RV32_WINDOW: Gpa = Gpa::at(0x3_0000_0000);
+const RV32_WINDOW_SIZE: Size = Size::gib(4);
+const RV32_RAM: Size = Size::gib(10);
 
 /// hw/riscv/virt.c, `virt_memmap`.
 const LOW: &[Row] = &[
@@ -36,43 +44,15 @@ const LATER: &[(Version, Row)] = &[
 const WINDOW_SINCE: Version = Version::new(6, 0);
 const IOMMU: Row = ("iommu-sys", RegionKind::Platform, 0x301_0000, 0x1000);
 
-/// Options without effect on the map, by the version that brought them (hw/riscv/virt.c `virt_machine_class_init`,
-/// hw/core/machine.c `machine_class_init`).
-const WITHOUT_EFFECT: &[(&str, Version)] = &[
-    ("accel", Version::new(0, 0)),
-    ("append", Version::new(0, 0)),
-    ("aux-ram-share", Version::new(10, 0)),
-    ("boot", Version::new(0, 0)),
-    ("confidential-guest-support", Version::new(0, 0)),
-    ("dt-compatible", Version::new(0, 0)),
-    ("dtb", Version::new(0, 0)),
-    ("dumpdtb", Version::new(0, 0)),
-    ("firmware", Version::new(0, 0)),
-    ("initrd", Version::new(0, 0)),
-    ("kernel", Version::new(0, 0)),
-    ("kernel-irqchip", Version::new(0, 0)),
-    ("memory", Version::new(0, 0)),
-    ("memory-backend", Version::new(0, 0)),
-    ("memory-encryption", Version::new(0, 0)),
-    ("pflash0", Version::new(0, 0)),
-    ("pflash1", Version::new(0, 0)),
-    ("phandle-start", Version::new(0, 0)),
-    ("shim", Version::new(10, 0)),
-    ("smp", Version::new(0, 0)),
-    ("smp-cache", Version::new(9, 2)),
-    ("x-change-vmfd-on-reset", Version::new(11, 0)),
-];
-/// Switches without effect on the map.
-const SWITCHES: &[&str] = &["dump-guest-core", "graphics", "mem-merge", "suppress-vmdesc", "usb"];
-/// The QEMUs that brought `aclint=`, `aia=` and `aia-guests=`, `acpi=`, and `iommu-sys=`.
+/// The QEMUs that brought `aclint=`, `aia=` and `aia-guests=`, and `iommu-sys=`.
 const ACLINT_SINCE: Version = Version::new(6, 2);
 const AIA_SINCE: Version = Version::new(7, 0);
-const ACPI_SINCE: Version = Version::new(8, 0);
 const IOMMU_SYS_SINCE: Version = Version::new(10, 0);
 
 struct Options {
     interrupts: Interrupts,
     iommu: bool,
+    cpu: riscv_cpu::Cpu,
 }
 
 /// The memory map.
@@ -82,11 +62,17 @@ pub(super) fn memory_map(
     area: Option<ModuleArea>,
 ) -> Result<MemoryMap, VmmError> {
     let options = options(request, choice)?;
+    let memory = Memory { boot: choice.boot, max: choice.boot, slots: 0 };
+    let memory = area.map_or(Ok(memory), |area| qemu::given(request, choice.boot, area))?;
     refuse_modules(request, choice, area)?;
     let too_huge = || qemu::refusal(request.arch, rules::QEMU_RISCV_RAM, "ram size too large");
-    let end = RAM.checked_add(choice.boot).ok_or_else(too_huge)?;
-    let window =
-        end.align_up(WINDOW).and_then(|start| Span::from_start_size(start, WINDOW)).ok_or_else(too_huge)?;
+    let boot = if options.cpu == riscv_cpu::Cpu::Rv32 { memory.boot.min(RV32_RAM) } else { memory.boot };
+    let end = RAM.checked_add(boot).ok_or_else(too_huge)?;
+    let window = match options.cpu {
+        riscv_cpu::Cpu::Rv32 => Span::from_start_size(RV32_WINDOW, RV32_WINDOW_SIZE),
+        riscv_cpu::Cpu::Rv64 => end.align_up(WINDOW).and_then(|start| Span::from_start_size(start, WINDOW)),
+    };
+    let window = window.ok_or_else(too_huge)?;
     let harts = sockets::harts(request)?;
     check_aclint(request, &options)?;
     let mut regions: Vec<MapRegion> = qemu::regions(LOW).collect();
@@ -94,7 +80,7 @@ pub(super) fn memory_map(
     regions.extend(qemu::regions(options.iommu.then_some(&IOMMU)));
     let later = LATER.iter().filter(|(since, _)| *since <= request.version).map(|(_, row)| row);
     regions.extend(qemu::regions(later));
-    regions.extend(region("mem", RegionKind::Ram, RAM, choice.boot));
+    regions.extend(region("mem", RegionKind::Ram, RAM, boot));
     let mut last = Gpa::new(end.get().saturating_sub(1));
     if request.version >= WINDOW_SINCE {
         regions.push(MapRegion { name: "pcie-mmio-high".into(), kind: RegionKind::Mmio64, span: window });
@@ -131,7 +117,7 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
         return Err(qemu::unknown_machine(request, kind));
     }
     let interrupts = Interrupts { aia: Aia::None, aclint: false, guests: 0 };
-    let mut options = Options { interrupts, iommu: false };
+    let mut options = Options { interrupts, iommu: false, cpu: riscv_cpu::cpu(request)? };
     for (name, value) in &text.options {
         set(request, &mut options, name, value)?;
     }
@@ -148,31 +134,19 @@ fn set(request: &Request, options: &mut Options, name: &str, value: &str) -> Res
         "aclint" if request.version >= ACLINT_SINCE => {
             options.interrupts.aclint = qemu::switch(request, name, value)?
         }
-        "acpi" if request.version >= ACPI_SINCE => {
-            on_off_auto(request, name, value)?;
-        }
-        "iommu-sys" if request.version >= IOMMU_SYS_SINCE => {
-            // virt_is_iommu_sys_enabled: `auto` is not enough.
-            options.iommu = on_off_auto(request, name, value)?;
-        }
-        _ if SWITCHES.contains(&name) => {
-            qemu::switch(request, name, value)?;
-        }
-        _ if WITHOUT_EFFECT.iter().any(|(known, since)| *known == name && *since <= request.version) => {}
-        _ => {
-            return Err(qemu::unknown_property(request, "virt", name));
-        }
+        "iommu-sys" if request.version >= IOMMU_SYS_SINCE => options.iommu = iommu(request, value)?,
+        _ => qemu_properties::check(request, Board::RiscvVirt, "virt", name, value)?,
     }
     Ok(())
 }
 
-/// Whether it is `on` (qapi/common.json, `OnOffAuto`; it knows no other words).
-fn on_off_auto(request: &Request, name: &str, value: &str) -> Result<bool, VmmError> {
+/// hw/riscv/virt.c, `virt_set_iommu_sys`: auto is off (`virt_is_iommu_sys_enabled`).
+fn iommu(request: &Request, value: &str) -> Result<bool, VmmError> {
     match value {
         "on" => Ok(true),
         "off" | "auto" => Ok(false),
         _ => {
-            let text = format!("Parameter '{name}' does not accept value '{value}'");
+            let text = format!("Parameter 'iommu-sys' does not accept value '{value}'");
             Err(qemu::refusal(request.arch, rules::QEMU_MACHINE, text))
         }
     }

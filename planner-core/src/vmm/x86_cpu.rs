@@ -1,9 +1,10 @@
 //! CPU models of QEMU's x86 machines, as far as the memory map depends on them: the vendor and the physical address bits.
 //!
-//! Models that know no long mode are left out; their machines have no 64-bit PCI window.
+//! Left out: which features a model has.
 
 use super::qemu;
 use super::{Request, UNKNOWN_HOST_BITS, VmmError, rules};
+use crate::size::strto;
 use crate::version::Version;
 
 /// A CPU.
@@ -16,44 +17,109 @@ pub(super) struct Cpu {
     /// Under KVM every model says what the host's CPU says (target/i386/host-cpu.c, `host_cpu_instance_init`); who
     /// knows the host adds `vendor=AuthenticAMD` to the model.
     pub(super) amd: bool,
+    /// Whether it knows long mode; without it nothing lies above the memory and the area for modules.
+    pub(super) long: bool,
 }
 
 /// target/i386/cpu.h, `TCG_PHYS_ADDR_BITS`: what a model has unless told otherwise, under KVM too.
 const DEFAULT_BITS: u8 = 40;
 
-/// Families of models whose vendor is AMD (target/i386/cpu.c, `builtin_x86_defs`). Hygon's Dhyana is not.
-const AMD: &[&str] =
-    &["EPYC", "Opteron_G1", "Opteron_G2", "Opteron_G3", "Opteron_G4", "Opteron_G5", "phenom", "qemu64"];
-/// The others with long mode.
-const OTHERS: &[&str] = &[
+/// Models with their vendor, how wide they are, and the highest `-vN` of 7.2, 10.0 and 11.1; 0 where the model is missing
+/// (target/i386/cpu.c, `builtin_x86_defs`). Hygon's Dhyana is not AMD.
+const MODELS: &[(&str, Vendor, Width, [u32; 3])] = &[
+    ("486", Vendor::Other, Width::Bits32, [1, 1, 1]),
+    ("Broadwell", Vendor::Other, Width::Long, [4, 4, 4]),
+    ("Cascadelake-Server", Vendor::Other, Width::Long, [5, 5, 7]),
+    ("ClearwaterForest", Vendor::Other, Width::Long, [0, 1, 4]),
+    ("Conroe", Vendor::Other, Width::Long, [1, 1, 1]),
+    ("Cooperlake", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("Denverton", Vendor::Other, Width::Long, [3, 3, 3]),
+    ("Dhyana", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("DiamondRapids", Vendor::Other, Width::Long, [0, 0, 2]),
+    ("EPYC", Vendor::Amd, Width::Long, [3, 4, 5]),
+    ("EPYC-Genoa", Vendor::Amd, Width::Long, [0, 1, 3]),
+    ("EPYC-Milan", Vendor::Amd, Width::Long, [1, 2, 4]),
+    ("EPYC-Rome", Vendor::Amd, Width::Long, [2, 4, 5]),
+    ("EPYC-Turin", Vendor::Amd, Width::Long, [0, 0, 2]),
+    ("GraniteRapids", Vendor::Other, Width::Long, [0, 2, 7]),
+    ("Haswell", Vendor::Other, Width::Long, [4, 4, 4]),
+    ("Icelake-Client", Vendor::Other, Width::Long, [0, 0, 0]),
+    ("Icelake-Server", Vendor::Other, Width::Long, [6, 7, 9]),
+    ("IvyBridge", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("KnightsMill", Vendor::Other, Width::Long, [1, 1, 1]),
+    ("Nehalem", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("Opteron_G1", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("Opteron_G2", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("Opteron_G3", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("Opteron_G4", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("Opteron_G5", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("Penryn", Vendor::Other, Width::Long, [1, 1, 1]),
+    ("SandyBridge", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("SapphireRapids", Vendor::Other, Width::Long, [0, 3, 8]),
+    ("SierraForest", Vendor::Other, Width::Long, [0, 2, 6]),
+    ("Skylake-Client", Vendor::Other, Width::Long, [4, 4, 4]),
+    ("Skylake-Server", Vendor::Other, Width::Long, [5, 5, 6]),
+    ("Snowridge", Vendor::Other, Width::Long, [4, 4, 4]),
+    ("Westmere", Vendor::Other, Width::Long, [2, 2, 2]),
+    ("YongFeng", Vendor::Other, Width::Long, [0, 2, 3]),
+    ("athlon", Vendor::Amd, Width::Bits36, [1, 1, 1]),
+    ("core2duo", Vendor::Other, Width::Long, [1, 1, 1]),
+    ("coreduo", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("kvm32", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("kvm64", Vendor::Other, Width::Long, [1, 1, 1]),
+    ("n270", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("pentium", Vendor::Other, Width::Bits32, [1, 1, 1]),
+    ("pentium2", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("pentium3", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("phenom", Vendor::Amd, Width::Long, [1, 1, 1]),
+    ("qemu32", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("qemu64", Vendor::Amd, Width::Long, [1, 1, 1]),
+];
+
+/// Names for some version of a model.
+const ALIASES: &[(&str, &str)] = &[
+    ("Broadwell-IBRS", "Broadwell"),
+    ("Broadwell-noTSX", "Broadwell"),
+    ("Broadwell-noTSX-IBRS", "Broadwell"),
+    ("Cascadelake-Server-noTSX", "Cascadelake-Server"),
+    ("EPYC-IBPB", "EPYC"),
+    ("Haswell-IBRS", "Haswell"),
+    ("Haswell-noTSX", "Haswell"),
+    ("Haswell-noTSX-IBRS", "Haswell"),
+    ("Icelake-Server-noTSX", "Icelake-Server"),
+    ("IvyBridge-IBRS", "IvyBridge"),
+    ("Nehalem-IBRS", "Nehalem"),
+    ("SandyBridge-IBRS", "SandyBridge"),
+    ("Skylake-Client-IBRS", "Skylake-Client"),
+    ("Skylake-Client-noTSX-IBRS", "Skylake-Client"),
+    ("Skylake-Server-IBRS", "Skylake-Server"),
+    ("Skylake-Server-noTSX-IBRS", "Skylake-Server"),
+    ("Westmere-IBRS", "Westmere"),
+];
+
+/// Models with x2APIC (target/i386/cpu.c, `CPUID_EXT_X2APIC`).
+const WITH_X2APIC: &[&str] = &[
     "Broadwell",
     "Cascadelake-Server",
     "ClearwaterForest",
-    "Conroe",
     "Cooperlake",
     "Denverton",
-    "Dhyana",
     "DiamondRapids",
     "GraniteRapids",
     "Haswell",
-    "Icelake-Client",
     "Icelake-Server",
     "IvyBridge",
     "KnightsMill",
-    "Nehalem",
-    "Penryn",
     "SandyBridge",
     "SapphireRapids",
     "SierraForest",
     "Skylake-Client",
     "Skylake-Server",
     "Snowridge",
-    "Westmere",
     "YongFeng",
-    "core2duo",
-    "kvm64",
+    "max",
 ];
-/// When models came, those that came since 2.12 (target/i386/cpu.c; the ChangeLog of each release).
+/// When families of models came, those that came since 2.12 (target/i386/cpu.c; the ChangeLog of each release).
 const LATER: &[(&str, Version)] = &[
     ("Cascadelake-Server", Version::new(3, 1)),
     ("Cooperlake", Version::new(4, 2)),
@@ -70,44 +136,102 @@ const LATER: &[(&str, Version)] = &[
 ];
 /// TCG takes other address bits than its own ("target/i386: allow modifying TCG phys-addr-bits").
 const TCG_BITS_SINCE: Version = Version::new(6, 0);
-/// Without long mode.
-const WITHOUT_LONG_MODE: &[&str] =
-    &["486", "athlon", "base", "coreduo", "kvm32", "n270", "pentium", "pentium2", "pentium3", "qemu32"];
+
+/// Whether an emulated CPU has x2APIC, which CPUs need whose APIC ID does not fit 8 bits.
+pub(super) fn has_x2apic(request: &Request) -> bool {
+    let mut words = request.cpu.split(',');
+    let name = words.next().unwrap_or_default();
+    let model = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |&(_, model)| model);
+    let family = model.rsplit_once("-v").map_or(model, |(family, _)| family);
+    let said = words.filter_map(|word| match word {
+        "+x2apic" | "x2apic" | "x2apic=on" => Some(true),
+        "-x2apic" | "x2apic=off" => Some(false),
+        _ => None,
+    });
+    said.last().unwrap_or(WITH_X2APIC.contains(&family))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Vendor {
+    Amd,
+    Other,
+}
+
+/// What a model can address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Width {
+    /// Long mode.
+    Long,
+    /// None, but page tables with PAE or PSE36.
+    Bits36,
+    /// Neither.
+    Bits32,
+}
 
 /// The CPU of this request, or QEMU's refusal.
 pub(super) fn cpu(request: &Request) -> Result<Cpu, VmmError> {
     let kvm = qemu::is_kvm(request);
     let mut words = request.cpu.split(',');
-    let model = match words.next().unwrap_or_default() {
+    let name = match words.next().unwrap_or_default() {
         "" if kvm => "host",
         "" => "qemu64",
-        model => model,
+        name => name,
     };
-    let amd = vendor(request, model, kvm)?;
-    let mut features =
-        Features { amd, phys_bits: None, of_host: kvm && matches!(model, "host" | "max"), limit: 0 };
+    let (amd, width) = model(request, name, kvm)?;
+    let mut features = Features {
+        name,
+        amd,
+        phys_bits: None,
+        of_host: kvm && matches!(name, "host" | "max"),
+        limit: 0,
+        long: width == Width::Long,
+        wide: width != Width::Bits32,
+    };
     for word in words {
         features.read(request, word)?;
     }
-    Ok(Cpu { phys_bits: features.bits(request, kvm), amd: features.amd })
+    let phys_bits = features.bits(request, kvm)?;
+    Ok(Cpu { phys_bits, amd: features.amd, long: features.long })
 }
 
-struct Features {
+struct Features<'r> {
+    name: &'r str,
     amd: bool,
     phys_bits: Option<u8>,
     of_host: bool,
     limit: u8,
+    long: bool,
+    wide: bool,
 }
 
-impl Features {
-    /// One `name=value`; features without effect on the map are passed over.
+impl Features<'_> {
+    /// One `name=value`, `name`, `+name` or `-name`; features without effect on the map are passed over
+    /// (target/i386/cpu.c, `x86_cpu_parse_featurestr`).
     fn read(&mut self, request: &Request, word: &str) -> Result<(), VmmError> {
-        let Some((name, value)) = word.split_once('=') else { return Ok(()) };
+        let (name, value) = match (word.strip_prefix('+'), word.strip_prefix('-')) {
+            (Some(name), _) => (name, "on"),
+            (None, Some(name)) => (name, "off"),
+            (None, None) => word.split_once('=').unwrap_or((word, "on")),
+        };
+        let called = self.name;
+        let refuse = |text: String| {
+            let text = format!("can't apply global {called}-x86_64-cpu.{name}={value}: {text}");
+            qemu::refusal(request.arch, rules::QEMU_CPU, text)
+        };
         match name {
+            "vendor" if value.len() != 12 => {
+                let text = if request.version < Version::new(10, 0) {
+                    format!("Property '{called}-x86_64-cpu.vendor' doesn't take value '{value}'")
+                } else {
+                    "value of property 'vendor' must consist of exactly 12 characters".to_owned()
+                };
+                return Err(refuse(text));
+            }
             "vendor" => self.amd = value == "AuthenticAMD",
-            "phys-bits" => self.phys_bits = phys_bits(request, value)?,
-            "host-phys-bits" => self.of_host = qemu::switch(request, name, value)?,
-            "host-phys-bits-limit" => self.limit = number(request, name, value)?,
+            "phys-bits" | "phys_bits" => self.phys_bits = Some(number("phys-bits", value).map_err(refuse)?),
+            "host-phys-bits" => self.of_host = qemu::is_switch(name, value).map_err(refuse)?,
+            "host-phys-bits-limit" => self.limit = number(name, value).map_err(refuse)?,
+            "lm" => self.long = qemu::is_switch(name, value).map_err(refuse)?,
             _ => {}
         }
         Ok(())
@@ -115,62 +239,79 @@ impl Features {
 
     /// target/i386/cpu.c `x86_cpu_realizefn`, target/i386/host-cpu.c `host_cpu_adjust_phys_bits`: the bits of the host
     /// count under KVM only.
-    fn bits(&self, request: &Request, kvm: bool) -> u8 {
+    fn bits(&self, request: &Request, kvm: bool) -> Result<u8, VmmError> {
+        let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_CPU, text));
         if self.of_host && kvm {
             let bits = request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS);
-            return if self.limit == 0 { bits } else { bits.min(self.limit) };
+            return Ok(if self.limit == 0 { bits } else { bits.min(self.limit) });
         }
-        self.phys_bits.unwrap_or(DEFAULT_BITS)
+        match self.phys_bits.filter(|&bits| bits != 0) {
+            Some(_) if !self.long => refuse("phys-bits is not user-configurable in 32 bit".into()),
+            None if !self.long => Ok(if self.wide { 36 } else { 32 }),
+            Some(bits) if !kvm && request.version < TCG_BITS_SINCE && bits != DEFAULT_BITS => {
+                refuse(format!("TCG only supports phys-bits={DEFAULT_BITS}"))
+            }
+            Some(bits) if !(32..=52).contains(&bits) => {
+                refuse(format!("phys-bits should be between 32 and 52  (but is {bits})"))
+            }
+            bits => Ok(bits.unwrap_or(DEFAULT_BITS)),
+        }
     }
 }
 
-fn vendor(request: &Request, model: &str, kvm: bool) -> Result<bool, VmmError> {
+/// Whether a model says `AuthenticAMD`, and its width.
+fn model(request: &Request, name: &str, kvm: bool) -> Result<(bool, Width), VmmError> {
     let refuse = |text: String| Err(qemu::refusal(request.arch, rules::QEMU_CPU, text));
-    let in_family = |families: &[&str]| {
-        let rest = families.iter().filter_map(|family| model.strip_prefix(family));
-        rest.into_iter().any(|rest| rest.is_empty() || rest.starts_with('-'))
-    };
-    let is_later = |(name, since): &(&str, Version)| {
-        model.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    let is_later = |(family, since): &(&str, Version)| {
+        name.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
             && *since > request.version
     };
-    match model {
-        _ if LATER.iter().any(is_later) => refuse(format!("unable to find CPU model '{model}'")),
-        "host" if kvm => Ok(false),
-        "host" if request.version < Version::new(6, 0) => refuse("CPU model 'host' requires KVM".into()),
-        "host" => refuse("CPU model 'host' requires KVM or HVF".into()),
+    match name {
+        "host" if kvm => return Ok((false, Width::Long)),
+        "host" if request.version < Version::new(6, 0) => {
+            return refuse("CPU model 'host' requires KVM".into());
+        }
+        "host" => return refuse("CPU model 'host' requires KVM or HVF".into()),
+        _ if LATER.iter().any(is_later) => return refuse(format!("unable to find CPU model '{name}'")),
         // target/i386/tcg/tcg-cpu.c, tcg_cpu_max_instance_init.
-        "max" => Ok(!kvm),
-        _ if in_family(AMD) => Ok(true),
-        _ if in_family(OTHERS) => Ok(false),
-        _ if in_family(WITHOUT_LONG_MODE) => {
-            refuse(format!("the planner has no model of machines with the 32-bit CPU '{model}'"))
-        }
-        _ => refuse(format!("unable to find CPU model '{model}'")),
+        "max" => return Ok((!kvm, Width::Long)),
+        "base" => return Ok((false, Width::Bits32)),
+        _ => {}
+    }
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|&(_, model)| model);
+    let (family, number) = match name.rsplit_once("-v") {
+        Some((family, number)) if alias.is_none() => (family, number.parse::<u32>().ok()),
+        _ => (alias.unwrap_or(name), Some(1)),
+    };
+    let known = MODELS.iter().find(|(model, ..)| *model == family);
+    let known = known.filter(|(.., most)| number.is_some_and(|number| has_version(request, *most, number)));
+    match known {
+        Some(&(_, vendor, width, _)) => Ok((vendor == Vendor::Amd, width)),
+        None => refuse(format!("unable to find CPU model '{name}'")),
     }
 }
 
-/// 0 is the default (target/i386/cpu.c, `x86_cpu_realizefn`).
-fn phys_bits(request: &Request, value: &str) -> Result<Option<u8>, VmmError> {
-    let bits = number(request, "phys-bits", value)?;
-    let fixed = !qemu::is_kvm(request) && request.version < TCG_BITS_SINCE;
-    if fixed && bits != 0 && bits != DEFAULT_BITS {
-        let text = format!("TCG only supports phys-bits={DEFAULT_BITS}");
-        return Err(qemu::refusal(request.arch, rules::QEMU_CPU, text));
-    }
-    match bits {
-        0 => Ok(None),
-        bits @ 32..=52 => Ok(Some(bits)),
-        bits => {
-            let text = format!("phys-bits should be between 32 and 52  (but is {bits})");
-            Err(qemu::refusal(request.arch, rules::QEMU_CPU, text))
-        }
-    }
+/// Whether a release has version `number` of a model. Between the releases whose models are known, the newer one counts;
+/// before 7.2 a model that any of them has is taken, but none that came later.
+fn has_version(request: &Request, most: [u32; 3], number: u32) -> bool {
+    let [oldest, middle, newest] = most;
+    let came_later = oldest == 0 && newest > 0;
+    let most = match request.version {
+        version if version < Version::new(7, 2) => return number > 0 && !came_later,
+        version if version < Version::new(8, 0) => oldest,
+        version if version < Version::new(10, 1) => middle,
+        _ => newest,
+    };
+    (1..=most).contains(&number)
 }
 
-fn number(request: &Request, name: &str, value: &str) -> Result<u8, VmmError> {
-    value.parse().map_err(|_| {
-        let text = format!("Parameter '{name}' expects uint8_t");
-        qemu::refusal(request.arch, rules::QEMU_CPU, text)
+/// An unsigned property of 8 or 32 bits (qapi/qapi-visit-core.c, `visit_type_uintN`).
+fn number(name: &str, value: &str) -> Result<u8, String> {
+    let value = strto::uint64(value).map_err(|_| format!("Parameter '{name}' expects uint64"))?;
+    let expected = if name == "phys-bits" { "uint32_t" } else { "uint8_t" };
+    // What does not fit is refused for its range anyway.
+    u8::try_from(value).or_else(|_| {
+        let fits = name == "phys-bits" && u32::try_from(value).is_ok();
+        if fits { Ok(u8::MAX) } else { Err(format!("Parameter '{name}' expects {expected}")) }
     })
 }

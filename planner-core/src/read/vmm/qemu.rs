@@ -7,6 +7,7 @@
 mod devices;
 mod machine;
 mod memory;
+mod numa;
 mod options;
 mod readconfig;
 
@@ -204,7 +205,12 @@ impl Line {
         match name {
             "readconfig" if is_of_proxmox(&value.text) => {}
             "readconfig" => readconfig::read(self, value, files, sink),
-            "cpu" => self.cpu = Some(value.clone()),
+            "cpu" => {
+                if value.text.is_empty() {
+                    sink.refuse(Stage::Machine, value.origin.clone(), "-cpu option cannot be empty");
+                }
+                self.cpu = Some(value.clone());
+            }
             "mem-path" => self.mem_path = Some(value.clone()),
             "bios" | "pflash" => self.firmware = true,
             "fw_cfg" => self.fw_cfg(&Keyval::new(&option.text, value, "name")),
@@ -293,7 +299,7 @@ impl Line {
             accelerator: self.accelerator(),
             firmware: self.firmware,
             ovmf_window: self.ovmf_window,
-            smp: machine::smp(&self.smp, self.qemu(), sink),
+            smp: machine::smp(self, sink),
             pci_window: machine::pci_window(self, sink),
             ..ConfiguredFacts::default()
         };
@@ -316,6 +322,8 @@ impl Line {
             let text = "The -accel and \"-machine accel=\" options are incompatible";
             sink.refuse(Stage::Machine, pair.origin.clone(), text);
         }
+        machine::check_accelerators(self, sink);
+        numa::check(self, &facts, sink);
         devices::read(self, &mut facts, sink);
         memory::read(self, &mut facts, sink);
         facts

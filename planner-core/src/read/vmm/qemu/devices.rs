@@ -7,8 +7,10 @@ use super::super::sink::Sink;
 use super::Line;
 use super::options;
 use crate::diag::Diagnostic;
-use crate::facts::configured::ConfiguredFacts;
+use crate::facts::Arch;
+use crate::facts::configured::{ConfiguredFacts, Stage};
 use crate::facts::guest::{PassFact, Viommu};
+use crate::version::Version;
 
 /// Most passed devices that are read; a PCI bus has 256 functions.
 const MOST_PASSED: usize = 1024;
@@ -16,10 +18,16 @@ const MOST_PASSED: usize = 1024;
 /// Reads the devices.
 pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     for options in &line.devices {
-        let Some(driver) = options.get("driver") else {
-            sink.odd(options.origin.clone(), &options.option);
+        let Some(driver) = options.get("driver").filter(|driver| !driver.is_empty()) else {
+            let text = format!("{}: Parameter 'driver' is missing", options.option);
+            sink.refuse(Stage::Devices, options.origin.clone(), text);
             continue;
         };
+        if !is_known(line, driver) {
+            let text = format!("{}: '{driver}' is not a valid device model name", options.option);
+            sink.refuse(Stage::Devices, options.origin.clone(), text);
+            continue;
+        }
         match driver {
             "vfio-pci" | "vfio-pci-nohotplug" => pass(options, facts, sink),
             "intel-iommu" => facts.guest.viommu = Some(Viommu::Intel),
@@ -50,6 +58,39 @@ pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
         facts.silent_iommu = Some("-machine iommu-sys=on".into());
     }
 }
+
+/// Names of devices by target.
+const NAMES: &str = include_str!("device_names.txt");
+/// The releases whose devices are known by name, and those between them.
+const NAMED_SINCE: Version = Version::new(7, 2);
+const NAMED_UNTIL: Version = Version::new(11, 1);
+
+/// Whether some release of QEMU from 7.2 to 11.1 has such a device for this target (system/qdev-monitor.c,
+/// `qdev_get_device_class`). Of other releases, and where none is said, nothing is
+/// known.
+fn is_known(line: &Line, driver: &str) -> bool {
+    let letter = match line.arch {
+        Some(Arch::Aarch64) => 'a',
+        Some(Arch::X86_64) => 'x',
+        Some(Arch::Riscv64) => 'r',
+        None => return true,
+    };
+    let named_release = line.version.is_some_and(|version| {
+        (NAMED_SINCE..=NAMED_UNTIL).contains(&Version::new(version.major, version.minor))
+    });
+    // What a user cannot plug in is known, too, and so are CPUs; the model of the board judges these IOMMUs.
+    let of_boards = driver.ends_with("-cpu") || driver.ends_with("pcihost");
+    let of_boards = of_boards || matches!(driver, "arm-smmuv3" | "riscv-iommu-pci");
+    let listed = NAMES.lines().filter(|row| !row.starts_with('#')).any(|row| {
+        let (name, targets) = row.split_once(' ').unwrap_or((row, "arx"));
+        name == driver && targets.contains(letter)
+    });
+    !named_release || of_boards || NOT_PLUGGABLE.contains(&driver) || listed
+}
+
+/// Devices that boards alone make.
+const NOT_PLUGGABLE: &[&str] =
+    &["cfi.pflash01", "cfi.pflash02", "fw_cfg_io", "fw_cfg_mem", "mch", "smbus-eeprom"];
 
 fn pass(options: &Keyval, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     let (place, text) = match (options.pair("host"), options.pair("sysfsdev")) {

@@ -6,10 +6,9 @@ use super::super::codes;
 use super::super::keyval::{Keyval, Pair};
 use super::super::sink::Sink;
 use super::Line;
-use super::memory::size;
 use crate::diag::Diagnostic;
 use crate::facts::configured::{SmpFact, Stage};
-use crate::size::Size;
+use crate::size::{Size, strto};
 use crate::version::Version;
 
 /// Words of `-smp` that came after 2.12 (qapi/machine.json, `SMPConfiguration`).
@@ -86,6 +85,11 @@ fn plain_type(pair: &Pair, sink: &mut Sink) -> String {
     board.to_owned()
 }
 
+/// The machine type.
+pub(super) fn kind(line: &Line) -> Option<&str> {
+    last(&line.machine, "type").map(|pair| pair.value.as_str())
+}
+
 fn last<'p>(pairs: &'p [Pair], name: &str) -> Option<&'p Pair> {
     pairs.iter().rev().find(|pair| pair.name == name)
 }
@@ -154,60 +158,123 @@ const HARMLESS_CLASSES: &[&str] = &[
 
 /// Size of the 64-bit PCI window of a PC (hw/pci-host/q35.c, hw/pci-host/i440fx.c: `pci-hole64-size`).
 pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
+    let host = match kind(line).unwrap_or("pc") {
+        kind if kind.starts_with("q35") || kind.starts_with("pc-q35") => "q35-pcihost",
+        _ => "i440FX-pcihost",
+    };
     let mut window = None;
     for options in &line.globals {
         let Some((driver, property, value)) = global(options) else {
-            sink.odd(options.origin.clone(), &options.option);
+            sink.refuse(
+                Stage::Words,
+                options.origin.clone(),
+                format!("{}: {}", options.option, no_global(options)),
+            );
             continue;
         };
-        if property == "pci-hole64-size" && matches!(driver, "q35-pcihost" | "i440FX-pcihost" | "mch") {
-            match size(value) {
-                Some(bytes) => window = Some(bytes),
-                None => sink.bad_value(options.origin.clone(), property, value, "a size such as 64G"),
+        if property == "pci-hole64-size" && driver == host {
+            match strto::size(value, line.qemu()) {
+                Ok(size) => window = Some(size),
+                Err(_) => {
+                    let text = format!(
+                        "can't apply global {driver}.{property}={value}: Parameter '{property}' expects size"
+                    );
+                    sink.refuse(Stage::Machine, options.origin.clone(), text);
+                }
             }
-        } else if !driver.ends_with("-cpu") && !HARMLESS_CLASSES.iter().any(|class| driver.starts_with(class))
-        {
+            continue;
+        }
+        // A class that the machine has not is warned about and has no effect.
+        let other_board = matches!(driver, "q35-pcihost" | "i440FX-pcihost") && property == "pci-hole64-size";
+        let harmless = HARMLESS_CLASSES.iter().any(|class| driver.starts_with(class));
+        if !other_board && !driver.ends_with("-cpu") && !harmless {
             sink.odd(options.origin.clone(), &options.option);
         }
     }
     window
 }
 
+/// What is wrong with a `-global` (system/vl.c, `global_init_func` and qemu_global_option).
+fn no_global(options: &Keyval) -> String {
+    match options.pairs.first() {
+        Some(pair) if pair.name == "driver" || pair.name == "property" || pair.name == "value" => {
+            "options 'driver', 'property', and 'value' are required".into()
+        }
+        Some(pair) => format!("Invalid parameter '{}'", pair.name),
+        None => "Invalid parameter ''".into(),
+    }
+}
+
+/// Accelerators that QEMU has on some system (accel/accel-system.c, `accel_find`).
+const ACCELERATORS: &[&str] = &["hax", "hvf", "kvm", "mshv", "nitro", "nvmm", "qtest", "tcg", "whpx", "xen"];
+
+/// Accelerators that there are not (system/vl.c, `configure_accelerators`).
+pub(super) fn check_accelerators(line: &Line, sink: &mut Sink) {
+    for pair in line.machine.iter().filter(|pair| pair.name == "accel") {
+        let odd = pair.value.split(':').find(|name| !ACCELERATORS.contains(name));
+        match odd {
+            Some("") => sink.refuse(Stage::Machine, pair.origin.clone(), "no accelerator found"),
+            Some(name) => {
+                sink.refuse(Stage::Machine, pair.origin.clone(), format!("invalid accelerator {name}"));
+            }
+            None => {}
+        }
+    }
+    for name in line.accelerators.iter().filter(|name| !ACCELERATORS.contains(&name.as_str())) {
+        let text = format!("-accel {name}: invalid accelerator {name}");
+        sink.refuse(Stage::Machine, line.origin.clone(), text);
+    }
+}
+
 /// `-smp`; the options of all that were given, of each the last (hw/core/machine-smp.c reads them).
-pub(super) fn smp(options: &[Keyval], version: Version, sink: &mut Sink) -> SmpFact {
+pub(super) fn smp(line: &Line, sink: &mut Sink) -> SmpFact {
     let mut smp = SmpFact::default();
-    let pairs = options.iter().flat_map(|options| options.pairs.iter().map(move |pair| (options, pair)));
-    for (options, pair) in pairs {
-        let name = pair.name.as_str();
-        let unknown = SMP_LATER.iter().any(|(later, since)| *later == name && version < *since);
-        let place = match if unknown { "" } else { name } {
-            "cpus" => &mut smp.cpus,
-            "maxcpus" => &mut smp.maxcpus,
-            "sockets" => &mut smp.sockets,
-            "dies" => &mut smp.dies,
-            "clusters" => &mut smp.clusters,
-            "modules" => &mut smp.modules,
-            "cores" => &mut smp.cores,
-            "threads" => &mut smp.threads,
-            "drawers" | "books" => continue,
-            _ if version < SMP_OF_MACHINE_SINCE => {
-                let text = format!("{}: Invalid parameter '{name}'", options.option);
+    let of_machine =
+        line.machine.iter().filter_map(|pair| Some((pair.name.strip_prefix("smp.")?, pair, "-machine")));
+    let of_smp = line.smp.iter().flat_map(|options| {
+        options.pairs.iter().map(move |pair| (pair.name.as_str(), pair, options.option.as_str()))
+    });
+    for (name, pair, option) in of_smp.chain(of_machine) {
+        let place = smp_place(&mut smp, name, line.qemu());
+        let fault = match (place, count(&pair.value)) {
+            (None, _) if line.qemu() < SMP_OF_MACHINE_SINCE => {
+                let text = format!("{option}: Invalid parameter '{name}'");
                 sink.refuse(Stage::Words, pair.origin.clone(), text);
                 continue;
             }
-            _ => {
-                let text = format!("Parameter 'smp.{name}' is unexpected");
-                sink.refuse(Stage::Machine, pair.origin.clone(), text);
+            (None, _) => "is unexpected",
+            (Some(_), None) => "expects integer",
+            (Some(place), Some(count)) => {
+                *place = Some(count);
                 continue;
             }
         };
-        match pair.value.parse() {
-            Ok(count) => *place = Some(count),
-            Err(_) => {
-                let text = format!("Parameter 'smp.{}' expects integer", pair.name);
-                sink.refuse(Stage::Machine, pair.origin.clone(), text);
-            }
-        }
+        sink.refuse(Stage::Machine, pair.origin.clone(), format!("Parameter 'smp.{name}' {fault}"));
     }
     smp
+}
+
+fn smp_place<'s>(smp: &'s mut SmpFact, name: &str, version: Version) -> Option<&'s mut Option<u32>> {
+    if SMP_LATER.iter().any(|(later, since)| *later == name && version < *since) {
+        return None;
+    }
+    match name {
+        "cpus" => Some(&mut smp.cpus),
+        "maxcpus" => Some(&mut smp.maxcpus),
+        "sockets" => Some(&mut smp.sockets),
+        "dies" => Some(&mut smp.dies),
+        "clusters" => Some(&mut smp.clusters),
+        "modules" => Some(&mut smp.modules),
+        "cores" => Some(&mut smp.cores),
+        "threads" => Some(&mut smp.threads),
+        "books" => Some(&mut smp.books),
+        "drawers" => Some(&mut smp.drawers),
+        _ => None,
+    }
+}
+
+/// hw/core/machine-smp.c, `machine_parse_smp_config`: a 64-bit integer is put into an unsigned one of 32 bits.
+fn count(text: &str) -> Option<u32> {
+    let low = u64::from(u32::MAX);
+    strto::int64(text).ok().and_then(|count| u32::try_from(count.cast_unsigned() & low).ok())
 }

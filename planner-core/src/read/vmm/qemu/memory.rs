@@ -9,9 +9,12 @@ use super::Line;
 use super::options;
 use crate::addr::{Address, Gpa};
 use crate::diag::{Diagnostic, Origin};
+use crate::facts::Arch;
 use crate::facts::configured::{ConfiguredFacts, ModuleFact, ModuleKind, Stage};
 use crate::facts::guest::{MemoryFact, NumaFact};
+use crate::size::strto::{self, StrtoError};
 use crate::size::{PageSize, Size};
+use crate::version::Version;
 
 /// QEMU's memory without `-m` (hw/core/machine.c, `machine_class_init`: `default_ram_size`).
 const DEFAULT_MEMORY: Size = Size::mib(128);
@@ -64,73 +67,85 @@ pub(super) fn read(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
     facts.guest.numa = nodes.into_iter().map(|node| node.fact).collect();
 }
 
-/// A size as QEMU reads it: a decimal number, perhaps with a fraction and a unit, or a hexadecimal one
-/// (util/cutils.c, `do_strtosz`).
-pub(super) fn size(text: &str) -> Option<Size> {
-    if let Some(digits) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        return u64::from_str_radix(digits, 16).ok().map(Size::from_bytes);
-    }
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let shift = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 0,
-        "k" => 10,
-        "m" => 20,
-        "g" => 30,
-        "t" => 40,
-        "p" => 50,
-        "e" => 60,
-        _ => return None,
-    };
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let whole = whole.parse::<u64>().ok()?.checked_mul(1 << shift)?;
-    let fraction: String = fraction.chars().take(18).collect();
-    let part = match fraction.as_str() {
-        "" => 0,
-        digits => {
-            let scale = 10_u128.checked_pow(u32::try_from(digits.len()).ok()?)?;
-            digits.parse::<u128>().ok()?.checked_mul(1 << shift)?.checked_div(scale)?
-        }
-    };
-    whole.checked_add(u64::try_from(part).ok()?).map(Size::from_bytes)
-}
-
 /// `-m`: the parts of all that were given, of each the last.
 fn limits(line: &Line, facts: &mut ConfiguredFacts, sink: &mut Sink) {
-    const EXPECTED: &str = "expects a non-negative number below 2^64";
     for options in &line.memory {
         for Pair { name, value, origin, .. } in &options.pairs {
             let read = match name.as_str() {
                 "size" if value.is_empty() => continue,
-                "size" => boot_size(value).map(|size| facts.boot = size),
-                "maxmem" => size(value).map(|size| facts.max_memory = Some(size)),
-                "slots" => value.parse().ok().map(|slots| facts.slots = Some(slots)),
+                "size" => strto::size(value, line.qemu()).map(|_| ()),
+                "maxmem" => strto::size(value, line.qemu()).map(|size| facts.max_memory = Some(size)),
+                "slots" => strto::uint64(value).map(|slots| facts.slots = Some(saturated(slots))),
                 _ => continue,
             };
-            if read.is_none() {
-                let expected = if name == "slots" { "expects a number" } else { EXPECTED };
-                let text = format!("{}: Parameter '{name}' {expected}", options.option);
-                sink.refuse_with(Stage::Words, origin.clone(), text, unit_meant(value));
+            if let Err(error) = read {
+                let text = format!("{}: {}", options.option, bad_number(name, value, error));
+                sink.refuse_with(Stage::Words, origin.clone(), text, unit_meant(line, value));
+            } else if name == "size" {
+                set_boot(line, name, value, origin, facts, sink);
             }
+        }
+    }
+    for pair in line.machine.iter().filter(|pair| pair.name == "memory.size") {
+        set_boot(line, "size", &pair.value, &pair.origin, facts, sink);
+    }
+}
+
+fn saturated(slots: u64) -> u32 {
+    u32::try_from(slots).unwrap_or(u32::MAX)
+}
+
+/// What is wrong with a number of `-m` (util/qemu-option.c, `parse_option_size` and `parse_option_number`).
+fn bad_number(name: &str, value: &str, error: StrtoError) -> String {
+    match (name, error) {
+        ("slots", StrtoError::Invalid) => format!("Parameter '{name}' expects a number"),
+        ("slots", StrtoError::Range) => format!("Value '{value}' is too large for parameter '{name}'"),
+        (_, StrtoError::Invalid) => {
+            format!("Parameter '{name}' expects a non-negative number below 2^64")
+        }
+        (_, StrtoError::Range) => format!("Value '{value}' is out of range for parameter '{name}'"),
+    }
+}
+
+/// Memory at boot, which the machine reads once more, with the unit that `-m` lacks (system/vl.c, `parse_memory_options`;
+/// hw/core/machine.c, `machine_set_mem`).
+fn set_boot(
+    line: &Line,
+    name: &str,
+    value: &str,
+    origin: &Origin,
+    facts: &mut ConfiguredFacts,
+    sink: &mut Sink,
+) {
+    match boot_size(line, value) {
+        Some(size) => facts.boot = size,
+        None => {
+            let text = format!("Parameter 'memory.{name}' expects size");
+            sink.refuse(Stage::Machine, origin.clone(), text);
         }
     }
 }
 
 /// QEMU's units are one letter, `8G`; people write `8GB` and `8 GiB`.
-fn unit_meant(text: &str) -> Option<String> {
+fn unit_meant(line: &Line, text: &str) -> Option<String> {
     let digits = text.len().saturating_sub(text.trim_start_matches(|c: char| c.is_ascii_digit()).len());
     let (number, unit) = text.split_at(digits);
     let letter = unit.trim().chars().next().filter(char::is_ascii_alphabetic)?.to_ascii_uppercase();
     let plain = format!("{number}{letter}");
-    (unit.trim().len() > 1 && size(&plain).is_some()).then(|| format!("write `{plain}`"))
+    (unit.trim().len() > 1 && size(line, &plain).is_some()).then(|| format!("write `{plain}`"))
 }
 
 /// A bare number is in MiB; nothing is the default.
-fn boot_size(text: &str) -> Option<Option<Size>> {
-    let bare = text.ends_with(|c: char| c.is_ascii_digit()) && !text.starts_with("0x");
-    let bytes = if bare { size(&format!("{text}M"))? } else { size(text)? };
+fn boot_size(line: &Line, text: &str) -> Option<Option<Size>> {
+    let bare = text.ends_with(|c: char| c.is_ascii_digit());
+    let text = if bare { format!("{text}M") } else { text.to_owned() };
+    let bytes = size(line, &text)?;
     let rounded = Size::from_bytes(MEMORY_ALIGN.round_up(bytes.bytes())?);
     Some((!rounded.is_zero()).then_some(rounded))
+}
+
+fn size(line: &Line, text: &str) -> Option<Size> {
+    strto::size(text, line.qemu()).ok()
 }
 
 fn backends(line: &Line, sink: &mut Sink) -> BTreeMap<String, Backend> {
@@ -150,12 +165,13 @@ fn backends(line: &Line, sink: &mut Sink) -> BTreeMap<String, Backend> {
             refuse(format!("Parameter 'qom-type' does not accept value '{kind}'"));
             continue;
         }
-        match (options.get("id"), options.get("size").map(size)) {
+        match (options.get("id"), options.get("size").map(|text| size(line, text))) {
             (None, _) => refuse("Parameter 'id' is missing".into()),
             (_, None) => refuse("Parameter 'size' is missing".into()),
             (_, Some(None)) => refuse("Parameter 'size' expects a size value".into()),
             (Some(id), Some(Some(size))) => {
-                let backend = Backend { size, pages: pages(options, sink), host_node: host_node(options) };
+                let backend =
+                    Backend { size, pages: pages(line, options, sink), host_node: host_node(options) };
                 backends.insert(id.to_owned(), backend);
             }
         }
@@ -174,14 +190,18 @@ fn host_node(options: &Keyval) -> Option<u32> {
 }
 
 /// Size of the host pages behind a backend.
-fn pages(options: &Keyval, sink: &mut Sink) -> Option<PageSize> {
+fn pages(line: &Line, options: &Keyval, sink: &mut Sink) -> Option<PageSize> {
     if let Some(pair) = options.pair("mem-path") {
         return pages_of(&pair.value, &pair.origin, sink);
     }
     if !options.is_on("hugetlb") {
         return None;
     }
-    match options.get("hugetlbsize").and_then(size).and_then(|size| PageSize::from_bytes(size.bytes())) {
+    match options
+        .get("hugetlbsize")
+        .and_then(|text| size(line, text))
+        .and_then(|size| PageSize::from_bytes(size.bytes()))
+    {
         Some(pages) => Some(pages),
         None => Some(guessed(&options.origin, sink)),
     }
@@ -256,10 +276,8 @@ fn nodes(
     let mut nodes: Vec<Node> = Vec::new();
     let rows = line.numa.iter().filter(|options| options.get("type") == Some("node"));
     for (options, index) in rows.zip(0_u32..) {
+        // `numa` tells that there are too many, and that two have one number.
         if index >= MOST_NODES {
-            // hw/core/numa.c, `parse_numa_node`.
-            let text = format!("{}: Max number of NUMA nodes reached: {MOST_NODES}", options.option);
-            sink.refuse(Stage::Backends, options.origin.clone(), text);
             return Vec::new();
         }
         let backend = options.get("memdev").map(|id| {
@@ -273,11 +291,9 @@ fn nodes(
         let backend = backend.and_then(|(_, backend)| backend);
         let node = options.get("nodeid").and_then(|id| id.parse().ok()).unwrap_or(index);
         if nodes.iter().any(|known| known.fact.node == node) {
-            let text = format!("{}: Duplicate NUMA nodeid: {node}", options.option);
-            sink.refuse(Stage::Backends, options.origin.clone(), text);
             return Vec::new();
         }
-        let memory = options.get("mem").and_then(|text| boot_size(text).flatten());
+        let memory = options.get("mem").and_then(|text| boot_size(line, text).flatten());
         let (first_cpu, last_cpu) = cpus(options);
         let fact = NumaFact {
             node,
@@ -292,9 +308,10 @@ fn nodes(
     let sum = nodes.iter().try_fold(Size::ZERO, |sum, node| sum.checked_add(node.fact.memory));
     let sum = sum.unwrap_or(Size::ZERO);
     let boot = facts.boot.unwrap_or(DEFAULT_MEMORY);
-    if sum.is_zero() {
+    // Machine types before 5.1 shared the memory out.
+    if sum.is_zero() && line.qemu() < Version::new(5, 1) {
         nodes.clear();
-    } else if sum != boot {
+    } else if sum != boot && !nodes.is_empty() {
         let (sum, boot) = (sum.bytes(), boot.bytes());
         let text = format!("total memory for NUMA nodes ({sum:#x}) should equal RAM size ({boot:#x})");
         sink.refuse(Stage::Backends, line.origin.clone(), text);
@@ -353,15 +370,19 @@ fn modules(
         }
         let memdev = options.get("memdev");
         let backend = memdev.and_then(|id| backends.get(id));
-        let at = options.get("addr").or(options.get("memaddr"));
-        let at = at.filter(|_| kind == ModuleKind::Dimm || options.get("memaddr").is_some());
-        let address = at.map(|text| size(text).map(|at| Gpa::new(at.bytes())));
+        // The `addr` of a PCI device is its place on the bus.
+        let property = if kind == ModuleKind::Dimm { "addr" } else { "memaddr" };
+        let address = options.get(property).map(|text| strto::uint64(text).map(Gpa::new));
         let fault = match (memdev, backend, address) {
             (Some(id), None, _) => Some(format!("Device '{id}' not found")),
-            (_, _, Some(None)) => Some("Parameter 'addr' expects integer".to_owned()),
+            (_, _, Some(Err(_))) => Some(format!("Parameter '{property}' expects integer")),
+            _ if kind == ModuleKind::VirtioMem && options.get("slot").is_some() => {
+                Some(format!("Property '{}.slot' not found", options.get("driver").unwrap_or_default()))
+            }
             _ => None,
         };
         let plug_fault = match memdev {
+            _ if lacks_nvdimm(line, options) => Some(no_nvdimm(line).to_owned()),
             None => Some("'memdev' property must be set".to_owned()),
             Some(id) if !busy.insert(id.to_owned()) => Some(format!("can't use already busy memdev: {id}")),
             Some(_) => slot_fault(options, facts, kind),
@@ -374,12 +395,29 @@ fn modules(
             id: options.get("id").map(str::to_owned),
             kind,
             size: backend.map_or(Size::ZERO, |backend| backend.size),
-            at: address.flatten().filter(|at| kind == ModuleKind::Dimm || at.get() != 0),
+            // 0 is no address (hw/mem/memory-device.c, `memory_device_pre_plug`).
+            at: address.and_then(Result::ok).filter(|at| at.get() != 0),
             option: options.option.clone(),
             fault,
             plug_fault,
             origin: options.origin.clone(),
         });
+    }
+}
+
+/// Whether the machine was not told that there are NVDIMMs.
+fn lacks_nvdimm(line: &Line, options: &Keyval) -> bool {
+    let said = line.machine.iter().rev().find(|pair| pair.name == "nvdimm");
+    let on = said.is_some_and(|pair| matches!(pair.value.as_str(), "on" | "yes" | "true" | "y"));
+    options.get("driver") == Some("nvdimm") && !on
+}
+
+/// hw/arm/virt.c `virt_memory_pre_plug`, hw/i386/pc.c `pc_memory_pre_plug`.
+fn no_nvdimm(line: &Line) -> &'static str {
+    if line.arch == Some(Arch::X86_64) {
+        "nvdimm is not enabled: missing 'nvdimm' in '-M'"
+    } else {
+        "nvdimm is not enabled: add 'nvdimm=on' to '-M'"
     }
 }
 
