@@ -45,6 +45,7 @@ fn arm(version: Version) -> Request {
         cpu: "host".into(),
         custom: None,
         vcpus: 8,
+        node_cpus: Vec::new(),
         ipa_bits: Some(44),
         memory: Size::gib(16),
         pages: PageSize::K4,
@@ -398,28 +399,30 @@ fn answer(line: &str) -> String {
     })
 }
 
+/// Command lines that releases took, or refused, in different words.
+const LINES: &[&str] = &[
+    "qemu-system-aarch64 -M virt,foo=bar -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt,gic-version=4,virtualization=on -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt,iommu=smmuv3 -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt,highmem -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt-2.7,its=on -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt-9.0 -cpu cortex-a57",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,maxmem=2G",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,slots=2",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,clusters=2",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,dies=2",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=4,cores=2,threads=1",
+    "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=1,cores=2,threads=1",
+    "qemu-system-x86_64 -M q35 -smp 4,maxcpus=8,sockets=2",
+    "qemu-system-x86_64 -M q35 -cpu qemu64,phys-bits=46",
+    "qemu-system-x86_64 -M q35 -cpu EPYC-Rome",
+    "qemu-system-x86_64 -M pc-i440fx-1.7 -m 4G,maxmem=8G,slots=1",
+];
+
 #[test]
 fn words_of_command_lines() {
-    let lines = [
-        "qemu-system-aarch64 -M virt,foo=bar -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt,gic-version=4,virtualization=on -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt,iommu=smmuv3 -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt,highmem -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt-2.7,its=on -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt-9.0 -cpu cortex-a57",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,maxmem=2G",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -m 4G,slots=2",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,clusters=2",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,dies=2",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=4,cores=2,threads=1",
-        "qemu-system-aarch64 -M virt -cpu cortex-a57 -smp 4,sockets=1,cores=2,threads=1",
-        "qemu-system-x86_64 -M q35 -smp 4,maxcpus=8,sockets=2",
-        "qemu-system-x86_64 -M q35 -cpu qemu64,phys-bits=46",
-        "qemu-system-x86_64 -M q35 -cpu EPYC-Rome",
-        "qemu-system-x86_64 -M pc-i440fx-1.7 -m 4G,maxmem=8G,slots=1",
-    ];
     let mut text = String::new();
-    for line in lines {
+    for line in LINES {
         writeln!(text, "{line}\n{}", answer(line)).expect("a string takes all text");
     }
     expect![[r#"

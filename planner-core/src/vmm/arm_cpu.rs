@@ -70,8 +70,8 @@ pub(super) fn bits(request: &Request) -> Result<u8, VmmError> {
         return Ok(request.ipa_bits.unwrap_or(UNKNOWN_HOST_BITS));
     }
     let model = model(request);
-    let rows = MODELS.iter().filter(|(name, _, since)| *name == model && *since <= request.version);
-    match rows.last() {
+    let mut rows = MODELS.iter().filter(|(name, _, since)| *name == model && *since <= request.version);
+    match rows.next_back() {
         Some(&(_, bits, _)) => Ok(bits),
         // The board refuses it later.
         None if is_of_other_board(request) => Ok(UNKNOWN_HOST_BITS),
