@@ -156,12 +156,28 @@ proptest! {
             ("openvmm", 0x4000_0000, Target::Openvmm),
         ] {
             let plain = emit(&plan("guest", "", vmm, base), target).unwrap();
-            let strange = emit(&plan(&text, &text, vmm, base), target).unwrap();
-            prop_assert_eq!(&plain, &strange);
-            for file in strange.iter().filter(|file| file.file.ends_with(".sh")) {
-                let words = words(&strange, &file.file);
+            let mut strange = plan(&text, "", vmm, base);
+            strange.guest.cpu.clone_from(&text);
+            prop_assert_eq!(&plain, &emit(&strange, target).unwrap());
+            for file in plain.iter().filter(|file| file.file.ends_with(".sh")) {
+                let words = words(&plain, &file.file);
                 prop_assert!(words.len() > 3 && words.iter().all(|word| !word.contains(char::is_control)));
             }
+        }
+    }
+
+    /// Their machines are words that are understood, or refused.
+    #[test]
+    fn a_strange_machine_is_refused(text in hostile()) {
+        for (vmm, base, target) in [
+            ("crosvm", 0x8000_0000, Target::Crosvm),
+            ("cloud-hypervisor", 0x4000_0000, Target::CloudHypervisor),
+        ] {
+            let plain = emit(&plan("guest", "", vmm, base), target).unwrap();
+            let mut strange = plan("guest", "", vmm, base);
+            strange.guest.machine.clone_from(&text);
+            let emitted = emit(&strange, target);
+            prop_assert!(emitted.is_err() || emitted.as_ref() == Ok(&plain), "{text:?}: {emitted:?}");
         }
     }
 

@@ -414,7 +414,7 @@ fn a_domain_for_a_libvirt() {
         expect![[r#"
             --- stderr
             error: invalid value 'libvirt=nine' for '--emit <TARGET>'
-              [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, xen, xen-dom0less, custom]
+              [possible values: qemu, qemu-readconfig, libvirt, kvmtool, crosvm, cloud-hypervisor, cloud-hypervisor-api, firecracker, openvmm, xen, xen-dom0less, custom, guest-dt, guest-iort]
 
               tip: a similar value exists: 'libvirt'
 

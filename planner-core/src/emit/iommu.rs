@@ -45,7 +45,7 @@ pub(super) fn refuse(plan: &Plan, machine: &Machine) -> Result<(), Unsupported> 
     match plan.guest.viommu {
         Viommu::None => Ok(()),
         Viommu::Virtio if plan.vmm.version < virtio_since(plan) => {
-            needs(plan, virtio_since(plan), "a virtio-iommu that this guest finds")
+            needs(plan, virtio_since(plan), "virtio-iommu that this guest would find")
         }
         Viommu::Virtio if plan.host.page_size == PageSize::K4 => Ok(()),
         Viommu::Virtio => needs(plan, GRANULE_SINCE, "virtio-iommu with granule="),

@@ -129,10 +129,10 @@ fn set(request: &Request, options: &mut Options, name: &str, value: &str) -> Res
     match name {
         "aia" if request.version >= AIA_SINCE => options.interrupts.aia = aia(request, value)?,
         "aia-guests" if request.version >= AIA_SINCE => {
-            options.interrupts.guests = sockets::guests(request, value)?
+            options.interrupts.guests = sockets::guests(request, value)?;
         }
         "aclint" if request.version >= ACLINT_SINCE => {
-            options.interrupts.aclint = qemu::switch(request, name, value)?
+            options.interrupts.aclint = qemu::switch(request, name, value)?;
         }
         "iommu-sys" if request.version >= IOMMU_SYS_SINCE => options.iommu = iommu(request, value)?,
         _ => qemu_properties::check(request, Board::RiscvVirt, "virt", name, value)?,
