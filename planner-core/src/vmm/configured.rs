@@ -184,43 +184,25 @@ fn check_type(request: &Request) -> Result<(), VmmError> {
             _ => refuse(rules::QEMU_MACHINE, "No machine specified, and there is no default"),
         };
     }
-    const OTHERS: &[&str] = &[
-        "isapc",
-        "microvm",
-        "none",
-        "nitro-enclave",
-        "sbsa-ref",
-        "sifive_e",
-        "sifive_u",
-        "spike",
-        "vexpress-a15",
-        "vexpress-a9",
-        "vmapple",
-        "x-remote",
-        "xenfv",
-        "xenpv",
-        "xenpvh",
-        "raspi0",
-        "raspi1ap",
-        "raspi2b",
-        "raspi3ap",
-        "raspi3b",
-        "raspi4b",
-        "xlnx-versal-virt",
-        "xlnx-zcu102",
-        "imx8mp-evk",
-        "orangepi-pc",
-        "cubieboard",
-        "microchip-icicle-kit",
-        "shakti_c",
-        "opentitan",
-        "virt-cca",
-    ];
-    if OTHERS.contains(&first) {
+    if is_other_machine(request.arch, first) {
         let text = format!("the planner has no model of the machine '{first}'");
         return Err(qemu::refusal(request.arch, rules::VERSION, text));
     }
     Ok(())
+}
+
+/// Names of machines by target.
+const OTHER_MACHINES: &str = include_str!("other_machines.txt");
+
+fn is_other_machine(arch: Arch, name: &str) -> bool {
+    let letter = match arch {
+        Arch::Aarch64 => 'a',
+        Arch::X86_64 => 'x',
+        Arch::Riscv64 => 'r',
+    };
+    let mut rows =
+        OTHER_MACHINES.lines().filter(|row| !row.starts_with('#')).filter_map(|row| row.split_once(' '));
+    rows.any(|(other, targets)| other == name && targets.contains(letter))
 }
 
 fn refused_at(facts: &ConfiguredFacts, request: &Request, stage: Stage) -> Result<(), VmmError> {

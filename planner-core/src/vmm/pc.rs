@@ -23,6 +23,8 @@ const AMD_HT_SIZE: Size = Size::gib(12);
 const ABOVE_1TB: Gpa = Gpa::at(0x100_0000_0000);
 /// hw/i386/pc.c, `pc_memory_init`: before, what the CPU cannot address is made without a word.
 const LIMIT_SINCE: Version = Version::new(7, 1);
+/// hw/i386/pc.c, `pc_max_used_gpa`: whoever has but 32 bits is asked, too, and a CPU without long mode has no window.
+const USED_SINCE: Version = Version::new(8, 2);
 /// Up to this machine type the firmware alone made the window, around the BARs that it had placed
 /// (include/hw/i386/pc.h, `PC_COMPAT_2_10`: `x-pci-hole64-fix`).
 const LAST_WITHOUT_WINDOW: Version = Version::new(2, 10);
@@ -355,8 +357,11 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
         None => Gpa::new(above.checked_add(high).ok_or_else(too_huge)?.get().saturating_sub(1)),
     };
     let (bits, last) = (options.cpu.phys_bits, qemu::last_of(options.cpu.phys_bits));
-    let unaddressed = top > last && !(bits == 32 && ends_with_window(request, options));
-    if unaddressed && request.version >= LIMIT_SINCE {
+    let asked = match request.version {
+        version if version >= USED_SINCE => true,
+        version => version >= LIMIT_SINCE && bits > 32,
+    };
+    if top > last && asked {
         let (last, top) = (last.get(), top.get());
         let text = format!("Address space limit {last:#x} < {top:#x} phys-bits too low ({bits})");
         return Err(qemu::refusal(request.arch, rules::QEMU_PC_LIMIT, text));
@@ -367,8 +372,7 @@ fn layout(request: &Request, options: &Options, memory: Memory) -> Result<Layout
     Ok(Layout { low, above, high, area, window, top })
 }
 
-/// Whether the highest address that counts is the window's. Without long mode it is not, since 8.2; and whoever has but 32
-/// bits is not asked (hw/i386/pc.c, `pc_max_used_gpa`).
+/// Whether the highest address that counts is the window's (hw/i386/pc.c, `pc_max_used_gpa`).
 fn ends_with_window(request: &Request, options: &Options) -> bool {
-    options.cpu.long || request.version < Version::new(8, 2)
+    options.cpu.long || request.version < USED_SINCE
 }

@@ -117,10 +117,11 @@ fn options(request: &Request, choice: &Choice) -> Result<Options, VmmError> {
         return Err(qemu::unknown_machine(request, kind));
     }
     let interrupts = Interrupts { aia: Aia::None, aclint: false, guests: 0 };
-    let mut options = Options { interrupts, iommu: false, cpu: riscv_cpu::cpu(request)? };
+    let mut options = Options { interrupts, iommu: false, cpu: riscv_cpu::Cpu::Rv64 };
     for (name, value) in &text.options {
         set(request, &mut options, name, value)?;
     }
+    options.cpu = riscv_cpu::cpu(request)?;
     Ok(options)
 }
 

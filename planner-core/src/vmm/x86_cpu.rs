@@ -64,15 +64,15 @@ const MODELS: &[(&str, Vendor, Width, [u32; 3])] = &[
     ("YongFeng", Vendor::Other, Width::Long, [0, 2, 3]),
     ("athlon", Vendor::Amd, Width::Bits36, [1, 1, 1]),
     ("core2duo", Vendor::Other, Width::Long, [1, 1, 1]),
-    ("coreduo", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("coreduo", Vendor::Other, Width::Pae, [1, 1, 1]),
     ("kvm32", Vendor::Other, Width::Bits36, [1, 1, 1]),
     ("kvm64", Vendor::Other, Width::Long, [1, 1, 1]),
-    ("n270", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("n270", Vendor::Other, Width::Pae, [1, 1, 1]),
     ("pentium", Vendor::Other, Width::Bits32, [1, 1, 1]),
     ("pentium2", Vendor::Other, Width::Bits36, [1, 1, 1]),
     ("pentium3", Vendor::Other, Width::Bits36, [1, 1, 1]),
     ("phenom", Vendor::Amd, Width::Long, [1, 1, 1]),
-    ("qemu32", Vendor::Other, Width::Bits36, [1, 1, 1]),
+    ("qemu32", Vendor::Other, Width::Pae, [1, 1, 1]),
     ("qemu64", Vendor::Amd, Width::Long, [1, 1, 1]),
 ];
 
@@ -137,18 +137,23 @@ const LATER: &[(&str, Version)] = &[
 /// TCG takes other address bits than its own ("target/i386: allow modifying TCG phys-addr-bits").
 const TCG_BITS_SINCE: Version = Version::new(6, 0);
 
+/// "hw/i386/pc: improve physical address space bound check for 32-bit x86 systems".
+const PAE_SINCE: Version = Version::new(8, 2);
+/// The QEMU that lost the upper limit from this text.
+const BITS_AT_LEAST_SINCE: Version = Version::new(11, 0);
+
 /// Whether an emulated CPU has x2APIC, which CPUs need whose APIC ID does not fit 8 bits.
 pub(super) fn has_x2apic(request: &Request) -> bool {
     let mut words = request.cpu.split(',');
     let name = words.next().unwrap_or_default();
     let model = ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |&(_, model)| model);
     let family = model.rsplit_once("-v").map_or(model, |(family, _)| family);
-    let said = words.filter_map(|word| match word {
+    let mut said = words.filter_map(|word| match word {
         "+x2apic" | "x2apic" | "x2apic=on" => Some(true),
         "-x2apic" | "x2apic=off" => Some(false),
         _ => None,
     });
-    said.last().unwrap_or(WITH_X2APIC.contains(&family))
+    said.next_back().unwrap_or(WITH_X2APIC.contains(&family))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -162,8 +167,10 @@ enum Vendor {
 enum Width {
     /// Long mode.
     Long,
-    /// None, but page tables with PAE or PSE36.
+    /// None, but page tables with PSE36.
     Bits36,
+    /// None, but page tables with PAE, which count since 8.2 ([`PAE_SINCE`]).
+    Pae,
     /// Neither.
     Bits32,
 }
@@ -185,7 +192,11 @@ pub(super) fn cpu(request: &Request) -> Result<Cpu, VmmError> {
         of_host: kvm && matches!(name, "host" | "max"),
         limit: 0,
         long: width == Width::Long,
-        wide: width != Width::Bits32,
+        wide: match width {
+            Width::Long | Width::Bits36 => true,
+            Width::Pae => request.version >= PAE_SINCE,
+            Width::Bits32 => false,
+        },
     };
     for word in words {
         features.read(request, word)?;
@@ -221,7 +232,7 @@ impl Features<'_> {
         match name {
             "vendor" if value.len() != 12 => {
                 let text = if request.version < Version::new(10, 0) {
-                    format!("Property '{called}-x86_64-cpu.vendor' doesn't take value '{value}'")
+                    format!("Property '.vendor' doesn't take value '{value}'")
                 } else {
                     "value of property 'vendor' must consist of exactly 12 characters".to_owned()
                 };
@@ -250,6 +261,9 @@ impl Features<'_> {
             None if !self.long => Ok(if self.wide { 36 } else { 32 }),
             Some(bits) if !kvm && request.version < TCG_BITS_SINCE && bits != DEFAULT_BITS => {
                 refuse(format!("TCG only supports phys-bits={DEFAULT_BITS}"))
+            }
+            Some(bits) if bits < 32 && request.version >= BITS_AT_LEAST_SINCE => {
+                refuse(format!("phys-bits should be at least 32 (but is {bits})"))
             }
             Some(bits) if !(32..=52).contains(&bits) => {
                 refuse(format!("phys-bits should be between 32 and 52  (but is {bits})"))

@@ -7,8 +7,10 @@ use super::super::keyval::{Keyval, Pair};
 use super::super::sink::Sink;
 use super::Line;
 use crate::diag::Diagnostic;
+use crate::facts::Arch;
 use crate::facts::configured::{SmpFact, Stage};
-use crate::size::{Size, strto};
+use crate::size::Size;
+use crate::size::strto::{self, StrtoError};
 use crate::version::Version;
 
 /// Words of `-smp` that came after 2.12 (qapi/machine.json, `SMPConfiguration`).
@@ -103,7 +105,11 @@ pub(super) fn cpu(line: &Line) -> Option<String> {
     };
     let mut words = vec![model.to_owned()];
     for (driver, property, value) in line.globals.iter().filter_map(global) {
-        let class = driver.strip_suffix("-x86_64-cpu").or_else(|| driver.strip_suffix("-arm-cpu"));
+        let class = match line.arch {
+            Some(Arch::Aarch64) => driver.strip_suffix("-arm-cpu"),
+            Some(Arch::X86_64) => driver.strip_suffix("-x86_64-cpu"),
+            _ => None,
+        };
         if class == Some(model) {
             words.push(format!("{property}={value}"));
         }
@@ -172,12 +178,13 @@ pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
             );
             continue;
         };
-        if property == "pci-hole64-size" && driver == host {
+        if property == "pci-hole64-size" && driver == host && line.arch == Some(Arch::X86_64) {
             match strto::size(value, line.qemu()) {
                 Ok(size) => window = Some(size),
-                Err(_) => {
+                Err(fault) => {
                     let text = format!(
-                        "can't apply global {driver}.{property}={value}: Parameter '{property}' expects size"
+                        "can't apply global {driver}.{property}={value}: {}",
+                        no_size(property, value, fault)
                     );
                     sink.refuse(Stage::Machine, options.origin.clone(), text);
                 }
@@ -192,6 +199,14 @@ pub(super) fn pci_window(line: &Line, sink: &mut Sink) -> Option<Size> {
         }
     }
     window
+}
+
+/// What is wrong with a size (util/qemu-option.c, `parse_option_size`).
+fn no_size(name: &str, value: &str, fault: StrtoError) -> String {
+    match fault {
+        StrtoError::Range => format!("Value '{value}' is out of range for parameter '{name}'"),
+        StrtoError::Invalid => format!("Parameter '{name}' expects a non-negative number below 2^64"),
+    }
 }
 
 /// What is wrong with a `-global` (system/vl.c, `global_init_func` and qemu_global_option).
