@@ -369,6 +369,10 @@ impl Words<'_> {
             Some("nvdimm") => ("nvdimm", "addr"),
             _ => ("pc-dimm", "addr"),
         };
+        if driver == "nvdimm" {
+            // src/qemu/qemu_command.c, qemuBuildMachineCommandLine.
+            self.push("-machine", "nvdimm=on".into(), device);
+        }
         let address = address.map_or_else(String::new, |base| format!(",{name}={}", value(base)));
         self.push("-device", format!("{driver},id=dimm{index},memdev=mem{index}{address}{node}"), device);
     }
