@@ -1,5 +1,4 @@
 //! Shared helpers of the test suites, and of the proof by running.
 
 pub mod closed_schema;
-pub mod read_back;
 pub mod round_trip;

@@ -7,7 +7,7 @@ use planner_core::emit::{OutputFile, Target, emit};
 use planner_core::facts::ConfiguredFacts;
 use planner_core::facts::guest::Viommu;
 use planner_core::plan::{PieceKind, Plan};
-use planner_core::read::vmm::{Format, read_text};
+use planner_core::read::vmm::{Format, read_text, recognise};
 use planner_core::span_set::SpanSet;
 use planner_core::vmm::{MemoryMap, RegionKind, Setting, configured_map, configured_request};
 
@@ -20,7 +20,16 @@ pub const READABLE: &[Target] = &[
     Target::Crosvm,
     Target::CloudHypervisor,
     Target::CloudHypervisorApi,
+    Target::Firecracker,
+    Target::Openvmm,
 ];
+
+/// What any of these targets says otherwise than the plan, a line each with the target; nothing for those that refuse it.
+#[must_use]
+pub fn all_differences(plan: &Plan, targets: &[Target]) -> Vec<String> {
+    let told = targets.iter().filter_map(|&target| Some((target, differences(plan, target)?)));
+    told.flat_map(|(target, lines)| lines.into_iter().map(move |line| format!("{target}: {line}"))).collect()
+}
 
 /// What a target's text says otherwise than the plan, a line each; `None` where the target has no reader, or refuses the
 /// plan.
@@ -45,6 +54,9 @@ pub fn read_back(plan: &Plan, target: Target, files: &[OutputFile]) -> Result<Ve
     };
     // A command that uses a file stands behind it.
     let main = files.last().ok_or("nothing is emitted")?;
+    if recognise(&main.text) != Some(format) {
+        return Err("not recognised".to_owned());
+    }
     let named = files.iter().map(|file| (file.file.clone(), file.text.clone())).collect();
     let (facts, found) = read_text(format, &main.file, &main.text, Some(plan.vmm.version), &named);
     if has_errors(&found) {

@@ -2,8 +2,8 @@
 
 use planner_core::answer::{Outcome, answer};
 use planner_core::diag::{Diagnostic, Origin, has_errors};
-use planner_core::facts::HostFacts;
 use planner_core::facts::guest::{GuestFacts, VmmFact, VmmKind};
+use planner_core::facts::{Arch, HostFacts};
 use planner_core::guest::{GuestSpec, resolve as guest_resolve};
 use planner_core::host::resolve as host_resolve;
 use planner_core::kernel::report::Question;
@@ -61,9 +61,9 @@ impl Case {
     /// # Errors
     /// When host or guest cannot be read, or the verifier rejects the plan: the case itself is at fault, or the planner.
     pub(super) fn plan(&self) -> Result<Planned, Failure> {
-        let of_qemu = |facts: &mut GuestFacts| {
+        let of_qemu = |facts: &mut GuestFacts, host: Arch| {
             if self.version.is_some() && facts.vmm.as_ref().is_none_or(|vmm| vmm.kind != VmmKind::Qemu) {
-                facts.vmm = Some(qemu());
+                facts.vmm = Some(qemu(facts.arch.unwrap_or(host)));
             }
         };
         self.answered(of_qemu, |guest| {
@@ -80,7 +80,7 @@ impl Case {
     /// As [`Self::plan`].
     pub(super) fn plan_for(&self, kind: VmmKind) -> Result<Planned, Failure> {
         self.answered(
-            |_| (),
+            |_, _| (),
             |guest| {
                 if guest.vmm != kind {
                     (guest.vmm, guest.version, guest.custom) = (kind, newest(kind), None);
@@ -98,7 +98,7 @@ impl Case {
     /// The answer to the guest as both changes leave it, or why nothing is asked.
     fn answered(
         &self,
-        change_facts: impl FnOnce(&mut GuestFacts),
+        change_facts: impl FnOnce(&mut GuestFacts, Arch),
         change: impl FnOnce(&mut GuestSpec) -> Result<(), String>,
     ) -> Result<Planned, Failure> {
         let (facts, found) = facts(&self.host);
@@ -107,7 +107,7 @@ impl Case {
         refuse(&found)?;
         let (mut facts, found) = language::parse_guest("guest", &self.guest);
         refuse(&found)?;
-        change_facts(&mut facts);
+        change_facts(&mut facts, host.arch);
         let (guest, found) = guest_resolve::resolve(&facts, &host);
         let mut guest = guest.ok_or_else(|| messages(&found))?;
         if let Err(why) = change(&mut guest) {
@@ -127,10 +127,11 @@ impl Case {
     }
 }
 
-/// QEMU with its defaults.
-fn qemu() -> VmmFact {
+/// QEMU with its defaults, but for the GIC, whose version would be that of the host's under KVM.
+fn qemu(arch: Arch) -> VmmFact {
+    let machine = (arch == Arch::Aarch64).then(|| "virt,gic-version=3".to_owned());
     let origin = Origin::Unstated;
-    VmmFact { kind: VmmKind::Qemu, version: None, machine: None, cpu: None, custom: None, origin }
+    VmmFact { kind: VmmKind::Qemu, version: None, machine, cpu: None, custom: None, origin }
 }
 
 fn facts(source: &HostSource) -> (HostFacts, Vec<Diagnostic>) {

@@ -91,7 +91,20 @@ fn under_kvm(plan: &Plan, seen: &[Seen]) -> Vec<Seen> {
             && seen.kind == RegionKind::Msi
             && machine_mode.is_some_and(|mode| mode.covers(seen.span))
     };
-    seen.iter().filter(|seen| !hidden(seen)).cloned().collect()
+    seen.iter().filter(|seen| !hidden(seen)).map(|seen| whole_files(plan, seen)).collect()
+}
+
+/// A hart's interrupt files take a power of two of pages, of which QEMU's memory tree shows those that are there
+/// (hw/intc/riscv_imsic.c, riscv_imsic_create; hw/riscv/virt.c, imsic_num_bits).
+fn whole_files(plan: &Plan, seen: &Seen) -> Seen {
+    let size = seen.span.size().map_or(0, Size::bytes);
+    let whole = Size::from_bytes(size.checked_next_power_of_two().unwrap_or(size));
+    match Span::from_start_size(seen.span.first(), whole) {
+        Some(span) if plan.guest.arch == Arch::Riscv64 && seen.kind == RegionKind::Msi && size <= 0x8000 => {
+            Seen { span, ..seen.clone() }
+        }
+        _ => seen.clone(),
+    }
 }
 
 fn by_kind(seen: &[Seen]) -> Kinds {

@@ -5,7 +5,7 @@ use planner_core::emit::{Target, emit};
 use planner_core::facts::guest::VmmKind;
 use planner_core::plan::Plan;
 use planner_tests::closed_schema::{faults, schema};
-use planner_tests::read_back;
+use planner_tests::round_trip;
 
 use super::case::{Case, Planned};
 use super::proof::Verdict;
@@ -28,7 +28,7 @@ fn of_kind(case: &Case, kind: VmmKind, document: Option<(Target, &str)>) -> Verd
         Err(why) => Verdict::Wrong { why: vec![why.to_string()], line: String::new() },
         Ok(Planned::Nothing(why)) => Verdict::NotPlanned(why),
         Ok(Planned::Plan(plan)) => {
-            let mut why = read_back::differences(&plan);
+            let mut why = round_trip::all_differences(&plan, round_trip::READABLE);
             why.extend(document.into_iter().flat_map(|(target, name)| against_schema(&plan, target, name)));
             if why.is_empty() { Verdict::AsPlanned } else { Verdict::Wrong { why, line: String::new() } }
         }

@@ -14,7 +14,7 @@ use planner_core::plan::Plan;
 use planner_core::version::Version;
 
 use super::process::{self, Done};
-use super::proof::{Bench, Verdict};
+use super::proof::{Bench, Verdict, Writer};
 use super::replace;
 use super::words::Properties;
 use crate::Failure;
@@ -79,7 +79,7 @@ impl Libvirt {
         Some(match self.arguments(plan, domain) {
             Err(why) => Verdict::Wrong { why: vec![why.to_string()], line: domain.clone() },
             Ok(Err(why)) => Verdict::NotHere(why),
-            Ok(Ok(words)) => bench.prove_words(plan, &words),
+            Ok(Ok(words)) => bench.prove_words(plan, &words, Writer::Libvirt),
         })
     }
 
