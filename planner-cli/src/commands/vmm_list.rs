@@ -153,7 +153,7 @@ fn row(known: &Known, version: Option<Version>) -> Row {
         machine,
         oldest: vmm::oldest(kind, arch),
         version,
-        can: vmm::capabilities(kind, version, arch),
+        can: vmm::capabilities_at(known, version),
         history: vmm::eras(known),
         libvirt: (kind == VmmKind::Qemu).then(|| libvirt_versions(arch)),
     }

@@ -97,25 +97,25 @@ fn what_a_version_can_express() {
     check(
         "vmm xen=4.20",
         expect![[r#"
-        xen 4.20 dom0less for aarch64 (known since 4.17)
-          can         start RAM elsewhere, put memory at chosen addresses
-          takes care  of nothing by itself
-          options     xen,static-mem, direct-map
-          viommu      none
+            xen 4.20 dom0less for aarch64 (known since 4.17)
+              can         nothing that matters here
+              takes care  of nothing by itself
+              options     xen,static-mem, direct-map
+              viommu      none
 
-        xen 4.20 direct-map for aarch64 (known since 4.17)
-          can         start RAM elsewhere, put memory at chosen addresses
-          takes care  of nothing by itself
-          options     xen,static-mem, direct-map
-          viommu      none
+            xen 4.20 direct-map for aarch64 (known since 4.17)
+              can         start RAM elsewhere, put memory at chosen addresses
+              takes care  of nothing by itself
+              options     xen,static-mem, direct-map
+              viommu      none
 
-        xen 4.20 hvm for x86_64 (known since 4.17)
-          can         pass host devices through, move the 32-bit PCI window
-          takes care  keeps RAM clear of reserved regions, maps BARs of passed devices into the IOMMU
-          options     mmio_hole=, rdm_mem_boundary=, pci=["…,rdm_policy="]
-          viommu      none
-        --- exit 0
-    "#]],
+            xen 4.20 hvm for x86_64 (known since 4.17)
+              can         pass host devices through, move the 32-bit PCI window
+              takes care  keeps RAM clear of reserved regions, maps BARs of passed devices into the IOMMU
+              options     mmio_hole=, rdm_mem_boundary=, pci=["…,rdm_policy="]
+              viommu      none
+            --- exit 0
+        "#]],
     );
     let old = run(&["vmm", "qemu=8.2", "--arch", "aarch64"]).stdout;
     assert!(old.contains("qemu 8.2 virt") && !old.contains("use iommufd"), "{old}");

@@ -72,6 +72,7 @@ pub fn oldest(kind: VmmKind, arch: Arch) -> Version {
         VmmKind::Qemu if arch == Arch::Riscv64 => Version::new(5, 2),
         VmmKind::Qemu => Version::new(2, 12),
         VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
+        VmmKind::CloudHypervisor if arch == Arch::Riscv64 => super::cloud_hypervisor::RISCV_SINCE,
         // Weights of segments came with 39.0, and no release notes since tell of another memory map. Before 34.0 huge pages
         // were cut at the hole.
         VmmKind::CloudHypervisor => Version::new(39, 0),
@@ -138,11 +139,18 @@ pub fn capabilities(kind: VmmKind, version: Version, arch: Arch) -> Capabilities
 #[must_use]
 pub fn capabilities_of(request: &Request) -> Capabilities {
     let can = capabilities(request.kind, request.version, request.arch);
-    if request.kind != VmmKind::Custom {
-        return can;
+    match request.kind {
+        VmmKind::Custom => Capabilities {
+            maps_bars: super::custom::maps_bars(request),
+            bar_map_failure_is_fatal: super::custom::dies(request),
+            ..can
+        },
+        // Without direct-map the guest's banks have their own addresses, whatever the host's memory behind them.
+        VmmKind::Xen if can.moves_ram && !super::is_direct_mapped(request) => {
+            Capabilities { moves_ram: false, splits_ram: false, ..can }
+        }
+        _ => can,
     }
-    let maps_bars = super::custom::maps_bars(request);
-    Capabilities { maps_bars, bar_map_failure_is_fatal: super::custom::dies(request), ..can }
 }
 
 /// What a description may grant.

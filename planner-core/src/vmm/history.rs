@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::{
-    BootRule, Capabilities, Choice, Knob, Known, RegionKind, Request, Variant, capabilities, memory_map,
+    BootRule, Capabilities, Choice, Knob, Known, RegionKind, Request, Variant, capabilities_of, memory_map,
     newest, oldest, variants,
 };
 use crate::addr::Span;
@@ -34,7 +34,7 @@ pub struct Era {
 pub fn eras(known: &Known) -> Vec<Era> {
     let mut eras: Vec<Era> = Vec::new();
     for version in releases(known.kind, known.arch) {
-        let can = capabilities(known.kind, version, known.arch);
+        let can = capabilities_at(known, version);
         let bar_room = bar_room(known, version);
         match eras.last_mut() {
             Some(last) if last.can == can && last.bar_room == bar_room => last.until = version,
@@ -42,6 +42,12 @@ pub fn eras(known: &Known) -> Vec<Era> {
         }
     }
     eras
+}
+
+/// What this version of a known VMM can express with that machine type.
+#[must_use]
+pub fn capabilities_at(known: &Known, version: Version) -> Capabilities {
+    capabilities_of(&sample(known, version))
 }
 
 /// The releases between the oldest and the newest with a model, ascending; the newest alone where trees rather than

@@ -41,7 +41,7 @@ pub use configured::{Setting, configured_map, configured_request};
 pub use crosvm::{PciOption, PciRange};
 pub use describe::{describe, machine_type};
 pub use guest_iommu::{IommuWidth, Told, told, width};
-pub use history::{Era, eras};
+pub use history::{Era, capabilities_at, eras};
 pub use ovmf::{USUAL_EDK2, ovmf_limit, ovmf_window};
 pub use qemu::ModuleArea;
 pub use riscv_sockets::node_cpus;
