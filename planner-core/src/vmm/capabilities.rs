@@ -72,7 +72,6 @@ pub fn oldest(kind: VmmKind, arch: Arch) -> Version {
         VmmKind::Qemu if arch == Arch::Riscv64 => Version::new(5, 2),
         VmmKind::Qemu => Version::new(2, 12),
         VmmKind::Kvmtool | VmmKind::Crosvm | VmmKind::Openvmm | VmmKind::Custom => Version::new(0, 0),
-        VmmKind::CloudHypervisor if arch == Arch::Riscv64 => super::cloud_hypervisor::RISCV_SINCE,
         // Weights of segments came with 39.0, and no release notes since tell of another memory map. Before 34.0 huge pages
         // were cut at the hole.
         VmmKind::CloudHypervisor => Version::new(39, 0),

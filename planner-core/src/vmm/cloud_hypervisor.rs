@@ -83,7 +83,7 @@ const ROOM_ALIGN: Size = Size::mib(128);
 /// `--platform iommufd=,vfio_p2p_dma=` came with 52.0 (its release notes, pull request 7981).
 pub(super) const IOMMUFD_SINCE: Version = Version::new(52, 0);
 /// Experimental riscv64 support (release notes of 45.0).
-pub(super) const RISCV_SINCE: Version = Version::new(45, 0);
+const RISCV_SINCE: Version = Version::new(45, 0);
 /// 48.0 takes more vCPUs than a byte counts (its release notes, "Increased vCPU Limit on x86_64/kvm").
 const MANY_VCPUS_SINCE: Version = Version::new(48, 0);
 const MOST_VCPUS_BEFORE: u32 = 254;

@@ -34,8 +34,11 @@ pub struct Era {
 pub fn eras(known: &Known) -> Vec<Era> {
     let mut eras: Vec<Era> = Vec::new();
     for version in releases(known.kind, known.arch) {
-        let can = capabilities_at(known, version);
-        let bar_room = bar_room(known, version);
+        let request = sample(known, version);
+        // A VMM may have come to this architecture later.
+        let Ok(variants) = variants(&request) else { continue };
+        let can = capabilities_of(&request);
+        let bar_room = variants.iter().filter_map(|variant| window(&request, variant)).max();
         match eras.last_mut() {
             Some(last) if last.can == can && last.bar_room == bar_room => last.until = version,
             _ => eras.push(Era { since: version, until: version, can, bar_room }),
@@ -71,12 +74,6 @@ fn minors(kind: VmmKind, major: u16) -> u16 {
         (VmmKind::Firecracker | VmmKind::Xen, _) => newest(kind).minor.saturating_add(1),
         _ => 1,
     }
-}
-
-fn bar_room(known: &Known, version: Version) -> Option<Size> {
-    let request = sample(known, version);
-    let variants = variants(&request).ok()?;
-    variants.iter().filter_map(|variant| window(&request, variant)).max()
 }
 
 /// The largest window of this setting.
