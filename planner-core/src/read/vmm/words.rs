@@ -2,7 +2,7 @@
 //! quotes, comments, continued lines, and variables and arrays that the same file sets.
 //!
 //! Left out: everything that would run something. Control structures are passed over word by word, so what stands in
-//! every branch is read; a caller that minds asks [`Script::branches`].
+//! every branch is read; a caller that minds asks for them.
 
 mod expand;
 
