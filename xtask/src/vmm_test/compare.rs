@@ -38,7 +38,9 @@ pub(super) fn differences(plan: &Plan, answers: &Answers, device_tree: Option<&[
     let mut found = Vec::new();
     let arch = plan.guest.arch;
     let planned = planned(plan);
-    let seen = by_kind(&under_kvm(plan, &memory_tree::regions(&answers.memory_tree)));
+    let in_tree = under_kvm(plan, &memory_tree::regions(&answers.memory_tree));
+    let in_tree: Vec<Seen> = in_tree.iter().map(|seen| whole_files(plan, seen)).collect();
+    let seen = by_kind(&in_tree);
     compare("QEMU's memory tree", in_memory_tree(arch), &planned, &seen, &mut found);
     if arch == Arch::X86_64 {
         compare(
@@ -91,7 +93,7 @@ fn under_kvm(plan: &Plan, seen: &[Seen]) -> Vec<Seen> {
             && seen.kind == RegionKind::Msi
             && machine_mode.is_some_and(|mode| mode.covers(seen.span))
     };
-    seen.iter().filter(|seen| !hidden(seen)).map(|seen| whole_files(plan, seen)).collect()
+    seen.iter().filter(|seen| !hidden(seen)).cloned().collect()
 }
 
 /// A hart's interrupt files take a power of two of pages, of which QEMU's memory tree shows those that are there
